@@ -1,0 +1,131 @@
+//! Every bound of the program, with the relations between bounds checked at compile time.
+//!
+//! `DEFAULT` is what a broker runs with, `TINY` lets a test reach each bound in milliseconds. A bound that is the
+//! same in both is a plain constant.
+
+use super::align::BLOCK;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The bounds that tests shrink. One copy per process, handed down by value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Files in a shard's journal ring.
+    pub journal_files: usize,
+    /// Size of each ring file; zero-filled once, then reused.
+    pub journal_file_bytes: usize,
+    /// Memory of a shard for tails, journal buffers and request bodies.
+    pub pool_bytes: usize,
+    /// Bytes of one commit cycle's journal record, at most.
+    pub cycle_bytes_max: usize,
+    /// Kept in the ring for entries other than `Data`.
+    pub journal_reserve_bytes: usize,
+    /// Log bytes per sparse index entry; one chunk checksum each.
+    pub index_chunk_bytes: usize,
+    /// First and largest step in which a segment file grows ahead of its writer.
+    pub segment_grow_bytes_min: usize,
+    pub segment_grow_bytes_max: usize,
+    /// Smallest `segment.bytes` that rolls (tests roll tiny segments).
+    pub segment_bytes_min: usize,
+}
+
+impl Limits {
+    pub const DEFAULT: Limits = Limits {
+        journal_files: 8,
+        journal_file_bytes: 16 * MIB,
+        pool_bytes: 64 * MIB,
+        cycle_bytes_max: 4 * MIB,
+        journal_reserve_bytes: 16 * MIB,
+        index_chunk_bytes: 64 * KIB,
+        segment_grow_bytes_min: 64 * KIB,
+        segment_grow_bytes_max: 64 * MIB,
+        segment_bytes_min: MIB,
+    };
+
+    pub const TINY: Limits = Limits {
+        journal_files: 4,
+        journal_file_bytes: 64 * KIB,
+        pool_bytes: 512 * KIB,
+        cycle_bytes_max: 32 * KIB,
+        journal_reserve_bytes: 64 * KIB,
+        index_chunk_bytes: 4 * KIB,
+        segment_grow_bytes_min: 8 * KIB,
+        segment_grow_bytes_max: 32 * KIB,
+        segment_bytes_min: 4 * KIB,
+    };
+
+    /// Bytes not yet in synced segments, at most.
+    pub const fn dirty_bytes_max(&self) -> usize {
+        self.pool_bytes / 2
+    }
+
+    /// The largest record batch a topic may allow (`max.message.bytes`).
+    pub const fn batch_bytes_max(&self) -> usize {
+        self.pool_bytes / 8
+    }
+
+    const fn check(&self) {
+        // The ring must hold more than the dirty bytes that make a lap start, and one file besides as reserve.
+        assert!(self.journal_files >= 3);
+        assert!(
+            self.journal_file_bytes.is_multiple_of(BLOCK)
+                && self.cycle_bytes_max.is_multiple_of(BLOCK)
+        );
+        // A cycle with its header fits in any file of the ring.
+        assert!(self.cycle_bytes_max + BLOCK <= self.journal_file_bytes);
+        assert!(self.journal_reserve_bytes >= self.journal_file_bytes);
+        // A lap captures in slices and writes chunks whole.
+        assert!(self.index_chunk_bytes.is_multiple_of(BLOCK));
+        assert!(self.segment_grow_bytes_min <= self.segment_grow_bytes_max);
+    }
+}
+
+const _: () = Limits::DEFAULT.check();
+const _: () = Limits::TINY.check();
+
+/// Kept inside the journal reserve for the entry that names a snapshot, without which nothing is ever freed.
+pub const JOURNAL_SNAPSHOT_RESERVE_BYTES: usize = 64 * KIB;
+/// After this much idleness one empty journal record follows the last answered one.
+pub const IDLE_RECORD_AFTER_MS: u64 = 20;
+/// Batches of one producer that are recognised when they come again (Kafka: five).
+pub const PRODUCER_WINDOW_BATCHES: usize = 5;
+/// Producers remembered per partition; the least recently used goes first.
+pub const PRODUCERS_PER_PARTITION_MAX: usize = 10_000;
+/// Waiting for the superblock of a directory before "directory in use".
+pub const DIRECTORY_LOCK_WAIT_MS: u64 = 5_000;
+/// A batch that waits for room in ring or pool gets a definite retriable error after this long.
+pub const ADMISSION_WAIT_MS_MAX: u64 = 10_000;
+/// One catch-up read from a segment.
+pub const COLD_READ_BYTES: usize = 256 * KIB;
+/// Catch-up reads in flight per shard.
+pub const COLD_READS_IN_FLIGHT_MAX: usize = 8;
+
+/// Kafka's `socket.request.max.bytes`.
+pub const FRAME_BYTES_MAX: usize = 100 * MIB;
+/// First allocation for an array, whatever count it claims.
+pub const ARRAY_FIRST_ALLOCATION: usize = 1024;
+/// Elements of all arrays of one request.
+pub const REQUEST_ELEMENTS_MAX: usize = 1_000_000;
+/// Unknown tagged fields of one struct, and the bytes of one.
+pub const TAGGED_FIELDS_MAX: usize = 64;
+pub const TAGGED_FIELD_BYTES_MAX: usize = 128 * KIB;
+/// Requests of one connection that are not yet answered; beyond it the socket is not read.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
+/// Connections of one node.
+pub const CONNECTIONS_MAX: usize = 65_536;
+/// Kafka's `connections.max.idle.ms`.
+pub const CONNECTION_IDLE_MS_MAX: u64 = 600_000;
+/// A peer that takes no byte of its answers for this long is closed.
+pub const SEND_STALL_MS_MAX: u64 = 30_000;
+/// Messages between two shards, each direction; a power of two.
+pub const MAILBOX_MESSAGES_MAX: usize = 1_024;
+/// Decompressed size of one batch, absolute and as a multiple of its stored size.
+pub const DECOMPRESSED_BYTES_MAX: usize = 64 * MIB;
+pub const DECOMPRESSED_RATIO_MAX: usize = 200;
+/// Partitions one topic may have, and topics one request may create.
+pub const PARTITIONS_PER_TOPIC_MAX: i32 = 10_000;
+/// Longest stop: after it what is left is cut off.
+pub const STOP_MS_MAX: u64 = 30_000;
+
+const _: () = assert!(MAILBOX_MESSAGES_MAX.is_power_of_two());
