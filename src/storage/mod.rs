@@ -1,5 +1,14 @@
-//! (front page)
+//! Executes log plans on disk, on the two seams `disk` and `runtime`.
+//!
+//! **Owns** the data directory: journal, segments, snapshots, superblock.
+//! **Never** decides about Kafka or durability rules; `log` does. Never cancels an I/O, never borrows over an await.
+//! **Invariants**: one journal write in flight; `durable` moves only when it has succeeded whole; a failed write or sync
+//! fails the directory for good.
+//! **Enter at** `store`, then `open`.
 #![allow(async_fn_in_trait)]
 
 pub mod disk;
+pub mod errors;
+pub mod event;
 pub mod runtime;
+pub mod settings;
