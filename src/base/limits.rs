@@ -26,6 +26,8 @@ pub struct Limits {
     /// First and largest step in which a segment file grows ahead of its writer.
     pub segment_grow_bytes_min: usize,
     pub segment_grow_bytes_max: usize,
+    /// One file of the metadata log, written ahead with zeros; half full, a snapshot follows.
+    pub meta_log_bytes: usize,
     /// Smallest `segment.bytes` that rolls (tests roll tiny segments).
     pub segment_bytes_min: usize,
 }
@@ -40,6 +42,7 @@ impl Limits {
         index_chunk_bytes: 64 * KIB,
         segment_grow_bytes_min: 64 * KIB,
         segment_grow_bytes_max: 64 * MIB,
+        meta_log_bytes: MIB,
         segment_bytes_min: MIB,
     };
 
@@ -52,6 +55,7 @@ impl Limits {
         index_chunk_bytes: 4 * KIB,
         segment_grow_bytes_min: 8 * KIB,
         segment_grow_bytes_max: 32 * KIB,
+        meta_log_bytes: 16 * KIB,
         segment_bytes_min: 4 * KIB,
     };
 
@@ -78,6 +82,7 @@ impl Limits {
         // A lap captures in slices and writes chunks whole.
         assert!(self.index_chunk_bytes.is_multiple_of(BLOCK));
         assert!(self.segment_grow_bytes_min <= self.segment_grow_bytes_max);
+        assert!(self.meta_log_bytes.is_multiple_of(BLOCK) && self.meta_log_bytes >= 2 * BLOCK);
     }
 }
 

@@ -7,5 +7,7 @@
 //! the live commit loop change it by the same function.
 //! **Enter at** `section`, then `recovery`.
 
+pub mod directory_format;
 pub mod log_config;
+pub mod meta_format;
 pub mod offline;

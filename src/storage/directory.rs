@@ -1,0 +1,410 @@
+//! A data directory: its lock, its superblock, and the folder for what recovery refuses to trust.
+
+use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::locking::open_locked;
+use super::runtime::Runtime;
+use crate::base::align::BLOCK;
+use crate::base::ids::{Incarnation, Life, NodeId, Uuid};
+use crate::base::time::Timestamp;
+use crate::log::directory_format::{Features, KNOWN_FEATURES, SlotError, Superblock, choose_slot};
+use std::path::{Path, PathBuf};
+
+const SLOT_NAMES: [&str; 2] = ["node.a", "node.b"];
+const QUARANTINE: &str = "quarantine";
+
+/// Who opens the directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DirectoryOwner {
+    pub node_id: NodeId,
+    /// Written into a directory that is new; an old one keeps its own.
+    pub new_cluster_id: Uuid,
+}
+
+/// Why a data directory, or the metadata in it, cannot be used. Nothing was changed in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DirectoryError {
+    /// Another process has it, and did not let go of it in time.
+    InUse {
+        path: PathBuf,
+    },
+    /// Files are there, but neither slot of the superblock.
+    NoSuperblock {
+        root: PathBuf,
+    },
+    /// Both slots are there, neither can be read.
+    SuperblockDamaged {
+        root: PathBuf,
+    },
+    WrongNode {
+        found: NodeId,
+        expected: NodeId,
+    },
+    UnknownFormat {
+        path: PathBuf,
+        version: u32,
+    },
+    /// Bits of features this version does not know.
+    UnknownFeatures {
+        read_only: u64,
+        incompatible: u64,
+    },
+    /// The directory was served before and its cluster metadata is not there.
+    MetadataMissing {
+        path: PathBuf,
+    },
+    /// A bad record or header with valid records behind it.
+    MetadataDamaged {
+        path: PathBuf,
+        position: u64,
+    },
+    /// No generation of the metadata can be read as a whole.
+    MetadataSnapshotsDamaged {
+        path: PathBuf,
+    },
+    /// A write failed before; only a restart, which verifies everything, leads on.
+    Failed,
+    Disk(DiskError),
+}
+
+impl From<DiskError> for DirectoryError {
+    fn from(error: DiskError) -> DirectoryError {
+        DirectoryError::Disk(error)
+    }
+}
+
+/// A locked data directory. A node view; owned by the core that runs shard 0.
+pub struct Directory<D: Disk> {
+    disk: D,
+    root: PathBuf,
+    slots: [D::File; 2],
+    superblock: Superblock,
+    /// The slot that holds `superblock`; the other one is written next.
+    current: usize,
+    slot_unreadable: bool,
+    failed: bool,
+}
+
+impl<D: Disk> Directory<D> {
+    /// Takes the directory, or makes a new one of an absent or empty folder.
+    pub async fn lock<R: Runtime>(
+        disk: &D,
+        runtime: &R,
+        root: &Path,
+        owner: DirectoryOwner,
+    ) -> Result<Directory<D>, DirectoryError> {
+        create_durably(disk, root).await?;
+        let names = Names::read(disk, root).await?;
+        if names.slots == [false, false] && names.others {
+            return Err(DirectoryError::NoSuperblock {
+                root: root.to_path_buf(),
+            });
+        }
+        let opened = open_slots(disk, runtime, root, names.slots).await?;
+        // Another process may have filled the folder between the listing and the lock.
+        let others = Names::read(disk, root).await?.others;
+        let found = match read_slots(&opened).await {
+            Ok(found) => Some(found),
+            // Names are made durable after both slots, so a folder with nothing but bad slots never held anything:
+            // its first start was cut short.
+            Err(SlotsError::Unusable) if !others => None,
+            Err(error) => return Err(error.describe(root)),
+        };
+        if let Some(found) = &found {
+            check_owner(&found.superblock, owner)?;
+        }
+        let slots = complete_slots(disk, runtime, root, opened).await?;
+        let mut directory = Directory {
+            disk: disk.clone(),
+            root: root.to_path_buf(),
+            slots,
+            superblock: first_superblock(owner),
+            current: 1,
+            slot_unreadable: false,
+            failed: false,
+        };
+        match found {
+            Some(found) => {
+                directory.superblock = found.superblock;
+                directory.current = found.index;
+                directory.slot_unreadable = found.other_unreadable;
+            }
+            None => directory.write_both(first_superblock(owner)).await?,
+        }
+        disk.sync_directory(root).await?;
+        Ok(directory)
+    }
+
+    /// Starts the next life: what `starts` names is from now on the authority, and old journals are void.
+    ///
+    /// Call it when everything recovered is durable; serve when it has returned.
+    pub async fn begin_life(
+        &mut self,
+        starts: Vec<u64>,
+        wall: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        let next = Superblock {
+            life: Life(self.superblock.life.0 + 1),
+            clean: false,
+            starts,
+            wall,
+            ..self.superblock.clone()
+        };
+        self.write_both(next).await?;
+        self.slot_unreadable = false;
+        Ok(())
+    }
+
+    /// Records that nothing is left to replay: each shard's snapshot of this generation says everything.
+    pub async fn mark_clean(
+        &mut self,
+        generations: Vec<u64>,
+        wall: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        let next = Superblock {
+            clean: true,
+            starts: generations,
+            wall,
+            ..self.superblock.clone()
+        };
+        self.write_next(next).await
+    }
+
+    /// Keeps the wall time, which tells a restart whether the clock jumped.
+    pub async fn save_wall(&mut self, wall: Timestamp) -> Result<(), DirectoryError> {
+        let next = Superblock {
+            wall,
+            ..self.superblock.clone()
+        };
+        self.write_next(next).await
+    }
+
+    /// Moves a file or folder of the directory out of the way, for an operator to look at. Never deletes.
+    pub async fn quarantine(&self, path: &Path, life: Life) -> Result<(), DirectoryError> {
+        let relative = path
+            .strip_prefix(&self.root)
+            .expect("only paths of this directory are quarantined");
+        let name = relative.to_string_lossy().replace('/', "_");
+        let all = self.root.join(QUARANTINE);
+        let folder = all.join(format!("life-{life}"));
+        self.disk.create_directory(&folder).await?;
+        self.disk.sync_directory(&self.root).await?;
+        self.disk.sync_directory(&all).await?;
+        let target = self.free_name(&folder, &name).await?;
+        self.disk.rename(path, &target).await?;
+        self.disk.sync_directory(&folder).await?;
+        let parent = path.parent().expect("a path below the root has a parent");
+        self.disk.sync_directory(parent).await?;
+        Ok(())
+    }
+
+    /// Gives the lock back.
+    pub async fn close(self) -> Result<(), DirectoryError> {
+        for slot in self.slots {
+            slot.close().await?;
+        }
+        Ok(())
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn superblock(&self) -> &Superblock {
+        &self.superblock
+    }
+
+    /// One slot could not be read. A later life may have been in it: recovery refuses when a journal proves so.
+    pub fn slot_unreadable(&self) -> bool {
+        self.slot_unreadable
+    }
+
+    /// Writes a first slot, durably, then the second: at every instant one of them is sound.
+    async fn write_both(&mut self, next: Superblock) -> Result<(), DirectoryError> {
+        self.write_next(next.clone()).await?;
+        self.write_next(next).await
+    }
+
+    async fn write_next(&mut self, next: Superblock) -> Result<(), DirectoryError> {
+        if self.failed {
+            return Err(DirectoryError::Failed);
+        }
+        let next = Superblock {
+            number: self.superblock.number + 1,
+            ..next
+        };
+        let mut buffer = self.disk.allocate(BLOCK);
+        buffer.as_bytes_mut().copy_from_slice(&next.encode());
+        let target = 1 - self.current;
+        if let Err(error) = self.slots[target].write_at(buffer, 0).await {
+            self.failed = true;
+            return Err(error.into());
+        }
+        self.superblock = next;
+        self.current = target;
+        Ok(())
+    }
+
+    /// A quarantined file never replaces an earlier one of the same life.
+    async fn free_name(&self, folder: &Path, name: &str) -> Result<PathBuf, DirectoryError> {
+        let taken = self.disk.list(folder).await?;
+        let is_free = |name: &str| taken.iter().all(|entry| entry.name != name);
+        if is_free(name) {
+            return Ok(folder.join(name));
+        }
+        let free = (1..)
+            .map(|number| format!("{name}.{number}"))
+            .find(|name| is_free(name))
+            .expect("a folder holds finitely many names");
+        Ok(folder.join(free))
+    }
+}
+
+/// What lies in the root.
+struct Names {
+    slots: [bool; 2],
+    others: bool,
+}
+
+impl Names {
+    async fn read<D: Disk>(disk: &D, root: &Path) -> Result<Names, DiskError> {
+        let entries = disk.list(root).await?;
+        let is_slot = |name: &str| SLOT_NAMES.contains(&name);
+        // A fresh file system brings its own folder; hidden files are an operator's.
+        let is_ours = |name: &str| !name.starts_with('.') && name != "lost+found";
+        Ok(Names {
+            slots: SLOT_NAMES.map(|slot| entries.iter().any(|entry| entry.name == slot)),
+            others: entries
+                .iter()
+                .any(|entry| !is_slot(&entry.name) && is_ours(&entry.name)),
+        })
+    }
+}
+
+enum SlotsError {
+    Unusable,
+    UnknownVersion(u32),
+    Disk(DiskError),
+}
+
+impl SlotsError {
+    fn describe(self, root: &Path) -> DirectoryError {
+        let path = root.to_path_buf();
+        match self {
+            SlotsError::Unusable => DirectoryError::SuperblockDamaged { root: path },
+            SlotsError::UnknownVersion(version) => DirectoryError::UnknownFormat { path, version },
+            SlotsError::Disk(error) => DirectoryError::Disk(error),
+        }
+    }
+}
+
+/// Opens and locks the slots that exist; on a new directory it creates the first, whose lock settles who is first.
+async fn open_slots<D: Disk, R: Runtime>(
+    disk: &D,
+    runtime: &R,
+    root: &Path,
+    exist: [bool; 2],
+) -> Result<[Option<D::File>; 2], DirectoryError> {
+    let mut opened = [None, None];
+    for (index, name) in SLOT_NAMES.iter().enumerate() {
+        if exist[index] || (index == 0 && !exist[1]) {
+            let path = root.join(name);
+            let file = open_locked(disk, runtime, &path, OpenMode::WriteThrough).await?;
+            opened[index] = Some(file);
+        }
+    }
+    Ok(opened)
+}
+
+/// Creates the slot that is missing; only once it is certain that the directory is ours.
+async fn complete_slots<D: Disk, R: Runtime>(
+    disk: &D,
+    runtime: &R,
+    root: &Path,
+    opened: [Option<D::File>; 2],
+) -> Result<[D::File; 2], DirectoryError> {
+    let [a, b] = opened;
+    let complete = async |file: Option<D::File>, name: &str| match file {
+        Some(file) => Ok(file),
+        None => open_locked(disk, runtime, &root.join(name), OpenMode::WriteThrough).await,
+    };
+    Ok([
+        complete(a, SLOT_NAMES[0]).await?,
+        complete(b, SLOT_NAMES[1]).await?,
+    ])
+}
+
+async fn read_slots<F: DiskFile>(
+    opened: &[Option<F>; 2],
+) -> Result<crate::log::directory_format::ChosenSlot, SlotsError> {
+    let mut found = [Err(SlotError::Empty), Err(SlotError::Empty)];
+    for (file, slot) in opened.iter().zip(&mut found) {
+        if let Some(file) = file {
+            *slot = read_slot(file).await.map_err(SlotsError::Disk)?;
+        }
+    }
+    choose_slot(found).map_err(|error| match error {
+        SlotError::UnknownVersion(version) => SlotsError::UnknownVersion(version),
+        SlotError::Empty | SlotError::Damaged => SlotsError::Unusable,
+    })
+}
+
+/// Synced first: a slot that a killed process left readable must not vanish after it was acted upon.
+async fn read_slot<F: DiskFile>(file: &F) -> Result<Result<Superblock, SlotError>, DiskError> {
+    file.sync().await?;
+    let block = file.read_at(0, BLOCK).await?;
+    Ok(Superblock::decode(block.as_bytes()))
+}
+
+fn check_owner(superblock: &Superblock, owner: DirectoryOwner) -> Result<(), DirectoryError> {
+    if superblock.node_id != owner.node_id {
+        return Err(DirectoryError::WrongNode {
+            found: superblock.node_id,
+            expected: owner.node_id,
+        });
+    }
+    let read_only = superblock.features.read_only & !KNOWN_FEATURES.read_only;
+    let incompatible = superblock.features.incompatible & !KNOWN_FEATURES.incompatible;
+    if read_only | incompatible != 0 {
+        return Err(DirectoryError::UnknownFeatures {
+            read_only,
+            incompatible,
+        });
+    }
+    Ok(())
+}
+
+fn first_superblock(owner: DirectoryOwner) -> Superblock {
+    Superblock {
+        number: 0,
+        cluster_id: owner.new_cluster_id,
+        node_id: owner.node_id,
+        incarnation: Incarnation(1),
+        life: Life(0),
+        clean: true,
+        wall: Timestamp::NONE,
+        features: Features::default(),
+        starts: Vec::new(),
+    }
+}
+
+/// Creates the folder and makes its name, and those of the folders created above it, durable.
+async fn create_durably<D: Disk>(disk: &D, root: &Path) -> Result<(), DiskError> {
+    let mut missing = Vec::new();
+    for ancestor in root.ancestors() {
+        if ancestor.as_os_str().is_empty() {
+            break;
+        }
+        match disk.list(ancestor).await {
+            Err(DiskError::NotFound { .. }) => missing.push(ancestor),
+            _ => break,
+        }
+    }
+    disk.create_directory(root).await?;
+    for created in missing {
+        match created.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => disk.sync_directory(parent).await?,
+            _ => disk.sync_directory(Path::new(".")).await?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,480 @@
+//! The cluster metadata log: every record durable when `append` returns, snapshots so that a start reads little.
+//!
+//! Two generations are kept, so that a snapshot that cannot be read costs a longer replay and nothing else.
+
+use super::directory::DirectoryError;
+use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::locking::open_locked;
+use super::runtime::Runtime;
+use crate::base::align::{BLOCK, block_ceil};
+use crate::base::ids::{Incarnation, Life};
+use crate::base::limits::Limits;
+use crate::log::meta_format::{
+    ChainPoint, FileHeader, LogContents, MetaFormatError, decode_log, decode_snapshot,
+    encode_log_header, encode_record, encode_snapshot, record_bytes,
+};
+use bytes::{Bytes, BytesMut};
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "meta";
+const LOG_PREFIX: &str = "log-";
+const SNAPSHOT_PREFIX: &str = "snapshot-";
+/// A file under construction; without its final name it means nothing.
+const UNFINISHED_SUFFIX: &str = ".new";
+const READ_BYTES: usize = 256 * 1024;
+
+/// What the log held: a state, and the records after it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MetaRecovered {
+    pub snapshot: Option<Bytes>,
+    pub records: Vec<Bytes>,
+}
+
+/// The open metadata log. A node view; owned by the core that runs shard 0, one call at a time.
+pub struct MetaLog<D: Disk, R: Runtime> {
+    disk: D,
+    runtime: R,
+    folder: PathBuf,
+    incarnation: Incarnation,
+    log_bytes: u64,
+    file: D::File,
+    generation: u64,
+    /// The oldest generation a start would fall back to; older files go at the next snapshot.
+    fallback: u64,
+    next: ChainPoint,
+    /// Where the next record goes.
+    end: u64,
+    /// Length of the file: what is allocated ahead.
+    len: u64,
+    failed: bool,
+}
+
+impl<D: Disk, R: Runtime> MetaLog<D, R> {
+    /// Reads the log, makes what it read durable, and continues behind it.
+    ///
+    /// `life` 0 means that the directory was never served, so an unfinished log may be started afresh.
+    pub async fn open(
+        disk: &D,
+        runtime: &R,
+        root: &Path,
+        incarnation: Incarnation,
+        life: Life,
+        limits: &Limits,
+    ) -> Result<(MetaLog<D, R>, MetaRecovered), DirectoryError> {
+        let folder = root.join(FOLDER);
+        disk.create_directory(&folder).await?;
+        disk.sync_directory(root).await?;
+        // A name that a killed process left visible must not vanish after records were appended under it.
+        disk.sync_directory(&folder).await?;
+        let opening = Opening {
+            disk,
+            runtime,
+            folder: &folder,
+            incarnation,
+            log_bytes: limits.meta_log_bytes as u64,
+        };
+        let names = opening.names().await?;
+        opening.remove_leftovers(&names).await?;
+        match names.logs.last() {
+            Some(&generation) => opening.replay(&names, generation).await,
+            None if life == Life(0) => opening.begin().await,
+            None => Err(DirectoryError::MetadataMissing { path: folder }),
+        }
+    }
+
+    /// Appends the entries as one record: after a crash all of them are there, or none.
+    ///
+    /// `NoSpace` means that nothing was appended; after any other error it is unknown, and the log is failed.
+    pub async fn append(&mut self, entries: &[Bytes]) -> Result<(), DirectoryError> {
+        if self.failed {
+            return Err(DirectoryError::Failed);
+        }
+        let len = record_bytes(entries);
+        self.make_room(len as u64).await?;
+        let mut buffer = self.disk.allocate(len);
+        let next = encode_record(buffer.as_bytes_mut(), self.incarnation, self.next, entries);
+        if let Err(error) = self.file.write_at(buffer, self.end).await {
+            self.failed = true;
+            return Err(write_failure(error));
+        }
+        self.next = next;
+        self.end += len as u64;
+        Ok(())
+    }
+
+    /// The log is long enough that a snapshot pays, or its own snapshot could not be read.
+    pub fn wants_snapshot(&self) -> bool {
+        self.end > self.log_bytes / 2 || self.fallback + 1 < self.generation
+    }
+
+    /// Keeps the state after all records appended so far, and starts the log of the next generation.
+    ///
+    /// `NoSpace` leaves everything as it was.
+    pub async fn write_snapshot(&mut self, state: &[u8]) -> Result<(), DirectoryError> {
+        if self.failed {
+            return Err(DirectoryError::Failed);
+        }
+        match self.switch_generation(state).await {
+            Ok(()) => Ok(()),
+            Err(error @ DirectoryError::Disk(DiskError::NoSpace { .. })) => Err(error),
+            Err(error) => {
+                self.failed = true;
+                Err(error)
+            }
+        }
+    }
+
+    pub async fn close(self) -> Result<(), DirectoryError> {
+        self.file.close().await?;
+        Ok(())
+    }
+
+    /// Records beyond what was allocated ahead grow the file first, so that a full disk is found before the write.
+    async fn make_room(&mut self, bytes: u64) -> Result<(), DirectoryError> {
+        let end = self.end + bytes;
+        if end <= self.len {
+            return Ok(());
+        }
+        self.file.allocate(self.len, end).await?;
+        self.len = end;
+        Ok(())
+    }
+
+    async fn switch_generation(&mut self, state: &[u8]) -> Result<(), DirectoryError> {
+        let header = FileHeader {
+            incarnation: self.incarnation,
+            generation: self.generation + 1,
+            next: self.next,
+        };
+        let opening = Opening {
+            disk: &self.disk,
+            runtime: &self.runtime,
+            folder: &self.folder,
+            incarnation: self.incarnation,
+            log_bytes: self.log_bytes,
+        };
+        // The snapshot has its name before the log that relies on it has one.
+        opening.create_snapshot(&header, state).await?;
+        let file = opening.create_log(&header).await?;
+        let previous = std::mem::replace(&mut self.file, file);
+        previous.close().await?;
+        // The generation just left is whole, whatever became of older ones.
+        let keep_from = self.fallback;
+        self.fallback = self.generation;
+        self.generation = header.generation;
+        self.end = BLOCK as u64;
+        self.len = self.log_bytes;
+        self.remove_before(keep_from).await
+    }
+
+    async fn remove_before(&self, keep_from: u64) -> Result<(), DirectoryError> {
+        for entry in self.disk.list(&self.folder).await? {
+            let generation = generation_of(&entry.name, LOG_PREFIX)
+                .or_else(|| generation_of(&entry.name, SNAPSHOT_PREFIX));
+            if generation.is_some_and(|generation| generation < keep_from) {
+                self.disk
+                    .remove_file(&self.folder.join(&entry.name))
+                    .await?;
+            }
+        }
+        self.disk.sync_directory(&self.folder).await?;
+        Ok(())
+    }
+}
+
+/// The steps of a start, and of a new generation.
+struct Opening<'a, D: Disk, R: Runtime> {
+    disk: &'a D,
+    runtime: &'a R,
+    folder: &'a Path,
+    incarnation: Incarnation,
+    log_bytes: u64,
+}
+
+/// The files of the folder, by what they are; generations ascend.
+struct Names {
+    logs: Vec<u64>,
+    snapshots: Vec<u64>,
+    unfinished: Vec<String>,
+}
+
+impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
+    async fn names(&self) -> Result<Names, DirectoryError> {
+        let mut names = Names {
+            logs: Vec::new(),
+            snapshots: Vec::new(),
+            unfinished: Vec::new(),
+        };
+        for entry in self.disk.list(self.folder).await? {
+            names.logs.extend(generation_of(&entry.name, LOG_PREFIX));
+            names
+                .snapshots
+                .extend(generation_of(&entry.name, SNAPSHOT_PREFIX));
+            if entry.name.ends_with(UNFINISHED_SUFFIX) {
+                names.unfinished.push(entry.name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Removes what an interrupted change of generation left: no acknowledged record is in any of it.
+    async fn remove_leftovers(&self, names: &Names) -> Result<(), DirectoryError> {
+        for name in &names.unfinished {
+            self.disk.remove_file(&self.folder.join(name)).await?;
+        }
+        let newest_log = names.logs.last().copied().unwrap_or(0);
+        for &generation in &names.snapshots {
+            if generation > newest_log && !names.logs.is_empty() {
+                let path = self.path(SNAPSHOT_PREFIX, generation);
+                self.disk.remove_file(&path).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&self) -> Result<(MetaLog<D, R>, MetaRecovered), DirectoryError> {
+        let header = FileHeader {
+            incarnation: self.incarnation,
+            generation: 0,
+            next: ChainPoint::default(),
+        };
+        let file = self.create_log(&header).await?;
+        let contents = LogContents {
+            header,
+            entries: Vec::new(),
+            next: header.next,
+            end: BLOCK as u64,
+        };
+        let log = self.log_after(file, &contents, 0).await?;
+        Ok((log, MetaRecovered::default()))
+    }
+
+    /// Starts from the newest generation that can be read, and replays every log from there.
+    async fn replay(
+        &self,
+        names: &Names,
+        newest: u64,
+    ) -> Result<(MetaLog<D, R>, MetaRecovered), DirectoryError> {
+        let base = self.newest_readable(names).await?;
+        let mut recovered = MetaRecovered {
+            snapshot: base.state,
+            records: Vec::new(),
+        };
+        let mut expected = base.next;
+        for generation in base.generation..newest {
+            let (file, contents) = self.read_log(generation, expected).await?;
+            expected = Some(contents.next);
+            recovered.records.extend(contents.entries);
+            file.close().await?;
+        }
+        let (file, contents) = self.read_log(newest, expected).await?;
+        recovered.records.extend(contents.entries.iter().cloned());
+        let log = self.log_after(file, &contents, base.generation).await?;
+        Ok((log, recovered))
+    }
+
+    async fn newest_readable(&self, names: &Names) -> Result<Base, DirectoryError> {
+        for &generation in names.logs.iter().rev() {
+            if generation == 0 {
+                return Ok(Base::default());
+            }
+            let path = self.path(SNAPSHOT_PREFIX, generation);
+            let (file, bytes) = match self.read_file(&path, OpenMode::Read).await {
+                Ok(read) => read,
+                Err(DirectoryError::Disk(DiskError::NotFound { .. })) => continue,
+                Err(error) => return Err(error),
+            };
+            file.close().await?;
+            match decode_snapshot(&bytes) {
+                Ok((header, state)) if self.belongs(&header, generation) => {
+                    return Ok(Base {
+                        generation,
+                        state: Some(state),
+                        next: Some(header.next),
+                    });
+                }
+                Err(MetaFormatError::UnknownVersion(version)) => {
+                    return Err(DirectoryError::UnknownFormat { path, version });
+                }
+                _ => {}
+            }
+        }
+        Err(DirectoryError::MetadataSnapshotsDamaged {
+            path: self.folder.to_path_buf(),
+        })
+    }
+
+    /// Reads a log that has to continue at `expected`.
+    async fn read_log(
+        &self,
+        generation: u64,
+        expected: Option<ChainPoint>,
+    ) -> Result<(D::File, LogContents), DirectoryError> {
+        let path = self.path(LOG_PREFIX, generation);
+        let (file, bytes) = match self.read_file(&path, OpenMode::WriteThrough).await {
+            Ok(read) => read,
+            Err(DirectoryError::Disk(DiskError::NotFound { .. })) => {
+                return Err(DirectoryError::MetadataMissing { path });
+            }
+            Err(error) => return Err(error),
+        };
+        match decode_log(&bytes) {
+            Ok(contents)
+                if self.belongs(&contents.header, generation)
+                    && expected.is_none_or(|expected| contents.header.next == expected) =>
+            {
+                Ok((file, contents))
+            }
+            Ok(_) | Err(MetaFormatError::Header | MetaFormatError::State) => {
+                Err(DirectoryError::MetadataDamaged { path, position: 0 })
+            }
+            Err(MetaFormatError::Record { position }) => {
+                Err(DirectoryError::MetadataDamaged { path, position })
+            }
+            Err(MetaFormatError::UnknownVersion(version)) => {
+                Err(DirectoryError::UnknownFormat { path, version })
+            }
+        }
+    }
+
+    fn belongs(&self, header: &FileHeader, generation: u64) -> bool {
+        header.incarnation == self.incarnation && header.generation == generation
+    }
+
+    async fn log_after(
+        &self,
+        file: D::File,
+        contents: &LogContents,
+        base: u64,
+    ) -> Result<MetaLog<D, R>, DirectoryError> {
+        let generation = contents.header.generation;
+        Ok(MetaLog {
+            disk: self.disk.clone(),
+            runtime: self.runtime.clone(),
+            folder: self.folder.to_path_buf(),
+            incarnation: self.incarnation,
+            log_bytes: self.log_bytes,
+            len: file.len().await?,
+            file,
+            generation,
+            fallback: base.min(generation.saturating_sub(1)),
+            next: contents.next,
+            end: contents.end,
+            failed: false,
+        })
+    }
+
+    async fn create_snapshot(
+        &self,
+        header: &FileHeader,
+        state: &[u8],
+    ) -> Result<(), DirectoryError> {
+        let path = self.path(SNAPSHOT_PREFIX, header.generation);
+        let bytes = encode_snapshot(header, state);
+        let file = self.create_file(&path, OpenMode::Write, &bytes).await?;
+        file.close().await?;
+        Ok(())
+    }
+
+    /// A log is zeros to its full length before it is used: no append has to wait for the file system's own journal.
+    async fn create_log(&self, header: &FileHeader) -> Result<D::File, DirectoryError> {
+        let path = self.path(LOG_PREFIX, header.generation);
+        let mut bytes = encode_log_header(header);
+        bytes.resize(self.log_bytes as usize, 0);
+        let file = self.create_file(&path, OpenMode::WriteThrough, &bytes);
+        file.await
+    }
+
+    /// Gives a file its name when its content is durable, and returns when the name is durable too.
+    async fn create_file(
+        &self,
+        path: &Path,
+        mode: OpenMode,
+        bytes: &[u8],
+    ) -> Result<D::File, DirectoryError> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(UNFINISHED_SUFFIX);
+        let unfinished = PathBuf::from(unfinished);
+        let file = open_locked(self.disk, self.runtime, &unfinished, mode).await?;
+        let filled = self.fill(&file, bytes).await;
+        if let Err(error) = filled {
+            // Without its name the file means nothing; a full disk has more use for the space.
+            file.close().await?;
+            self.disk.remove_file(&unfinished).await?;
+            return Err(error.into());
+        }
+        self.disk.rename(&unfinished, path).await?;
+        self.disk.sync_directory(self.folder).await?;
+        Ok(file)
+    }
+
+    async fn fill(&self, file: &D::File, bytes: &[u8]) -> Result<(), DiskError> {
+        let len = block_ceil(bytes.len() as u64);
+        file.set_len(len).await?;
+        file.allocate(0, len).await?;
+        let mut buffer = self.disk.allocate(len as usize);
+        buffer.as_bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        buffer.as_bytes_mut()[bytes.len()..].fill(0);
+        file.write_at(buffer, 0).await?;
+        file.sync().await
+    }
+
+    /// Opens, locks unless only for reading, makes durable what is readable, and reads all of it.
+    async fn read_file(
+        &self,
+        path: &Path,
+        mode: OpenMode,
+    ) -> Result<(D::File, Bytes), DirectoryError> {
+        let file = match mode {
+            OpenMode::Read => self.disk.open(path, mode).await?,
+            _ => {
+                // Opening for writing creates; a log that is missing has to be noticed.
+                self.disk.open(path, OpenMode::Read).await?.close().await?;
+                open_locked(self.disk, self.runtime, path, mode).await?
+            }
+        };
+        file.sync().await?;
+        let len = file.len().await?;
+        let mut bytes = BytesMut::with_capacity(len as usize);
+        while (bytes.len() as u64) < len {
+            let position = bytes.len() as u64;
+            let piece = file.read_at(position, READ_BYTES).await?;
+            let piece = piece.as_bytes();
+            bytes.extend_from_slice(piece);
+            if !piece.len().is_multiple_of(BLOCK) || piece.is_empty() {
+                break;
+            }
+        }
+        Ok((file, bytes.freeze()))
+    }
+
+    fn path(&self, prefix: &str, generation: u64) -> PathBuf {
+        self.folder.join(format!("{prefix}{generation:020}"))
+    }
+}
+
+/// Where a replay starts: the empty state of generation 0, or a snapshot.
+#[derive(Default)]
+struct Base {
+    generation: u64,
+    state: Option<Bytes>,
+    next: Option<ChainPoint>,
+}
+
+fn generation_of(name: &str, prefix: &str) -> Option<u64> {
+    let digits = name.strip_prefix(prefix)?;
+    let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten()
+}
+
+/// The space was allocated before: whatever the write ran into, it may be on the medium.
+fn write_failure(error: DiskError) -> DirectoryError {
+    match error {
+        DiskError::NoSpace { path } => DirectoryError::Disk(DiskError::Failed {
+            operation: "write",
+            path,
+            errno: rustix::io::Errno::NOSPC.raw_os_error(),
+        }),
+        error => error.into(),
+    }
+}
