@@ -1,0 +1,104 @@
+"""A real broker for client suites: started on free ports, awaited with a deadline, ended by its own id."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+READY = re.compile(r"ottla ready: kafka (\S+), admin (\S+), data (.+), (\d+) shards, durability (\S+)")
+READY_SECONDS_MAX = 120
+STOP_SECONDS_MAX = 60
+
+
+def binary():
+    path = os.environ.get("OTTLA_BINARY", os.path.join(ROOT, "target", "release", "ottla"))
+    if not os.path.exists(path):
+        raise SystemExit(f"there is no {path}: cargo build --release")
+    return path
+
+
+def directory(name):
+    """A fresh directory on the file system of the build, because tmpfs has no direct I/O."""
+    path = os.path.join(ROOT, "target", "tmp", f"{name}-{os.getpid()}")
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    return path
+
+
+class Broker:
+    """One process on one data directory. After `kill` or `stop`, `start` runs the next life."""
+
+    def __init__(self, path, *arguments, listen="127.0.0.1:0"):
+        self.path = path
+        self.arguments = list(arguments)
+        self.listen = listen
+        self.process = None
+        self.lives = 0
+
+    def start(self):
+        self.lives += 1
+        log = open(os.path.join(self.path, f"log.{self.lives}"), "wb")
+        self.process = subprocess.Popen(
+            [binary(), "serve", "--data", os.path.join(self.path, "data"), "--listen", self.listen,
+             "--admin", "127.0.0.1:0", *self.arguments],
+            stdout=subprocess.PIPE, stderr=log)
+        log.close()
+        match = READY.match(self._line(time.monotonic() + READY_SECONDS_MAX))
+        if match is None:
+            raise AssertionError(f"not the ready line; see {self.path}")
+        self.address, self.admin = match.group(1), match.group(2)
+        # A next life comes back where clients expect it.
+        self.listen = self.address
+        return self
+
+    def _line(self, deadline):
+        line = b""
+        while not line.endswith(b"\n"):
+            wait = deadline - time.monotonic()
+            if wait <= 0 or not select.select([self.process.stdout], [], [], wait)[0]:
+                raise AssertionError(f"no ready line within {READY_SECONDS_MAX} s; see {self.path}")
+            piece = os.read(self.process.stdout.fileno(), 4096)
+            if not piece:
+                raise AssertionError(f"ended with {self.process.wait()} before it was ready; see {self.path}")
+            line += piece
+        return line.decode()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(STOP_SECONDS_MAX)
+        assert code == 0, f"SIGTERM: exit code {code}; see {self.path}"
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def metric(self, name):
+        """Sum over all label sets of one metric."""
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [line for line in lines if re.match(re.escape(name) + r"[ {]", line)]
+        assert found, f"no metric {name}"
+        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+    def memory_kib(self, field="VmHWM"):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith(field))
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, failure, *_):
+        if self.process is not None and self.alive():
+            self.kill()
+        if failure is None:
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            print(f"failed; logs and data are kept in {self.path}")
