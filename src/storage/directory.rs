@@ -1,76 +1,18 @@
 //! A data directory: its lock, its superblock, and the folder for what recovery refuses to trust.
 
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::errors::OpenError;
 use super::locking::open_locked;
 use super::runtime::Runtime;
+use super::settings::{Identity, OpenSettings};
 use crate::base::align::BLOCK;
-use crate::base::ids::{Incarnation, Life, NodeId, Uuid};
+use crate::base::ids::Life;
 use crate::base::time::Timestamp;
 use crate::log::directory_format::{Features, KNOWN_FEATURES, SlotError, Superblock, choose_slot};
 use std::path::{Path, PathBuf};
 
 const SLOT_NAMES: [&str; 2] = ["node.a", "node.b"];
 const QUARANTINE: &str = "quarantine";
-
-/// Who opens the directory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DirectoryOwner {
-    pub node_id: NodeId,
-    /// Written into a directory that is new; an old one keeps its own.
-    pub new_cluster_id: Uuid,
-}
-
-/// Why a data directory, or the metadata in it, cannot be used. Nothing was changed in it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum DirectoryError {
-    /// Another process has it, and did not let go of it in time.
-    InUse {
-        path: PathBuf,
-    },
-    /// Files are there, but neither slot of the superblock.
-    NoSuperblock {
-        root: PathBuf,
-    },
-    /// Both slots are there, neither can be read.
-    SuperblockDamaged {
-        root: PathBuf,
-    },
-    WrongNode {
-        found: NodeId,
-        expected: NodeId,
-    },
-    UnknownFormat {
-        path: PathBuf,
-        version: u32,
-    },
-    /// Bits of features this version does not know.
-    UnknownFeatures {
-        read_only: u64,
-        incompatible: u64,
-    },
-    /// The directory was served before and its cluster metadata is not there.
-    MetadataMissing {
-        path: PathBuf,
-    },
-    /// A bad record or header with valid records behind it.
-    MetadataDamaged {
-        path: PathBuf,
-        position: u64,
-    },
-    /// No generation of the metadata can be read as a whole.
-    MetadataSnapshotsDamaged {
-        path: PathBuf,
-    },
-    /// A write failed before; only a restart, which verifies everything, leads on.
-    Failed,
-    Disk(DiskError),
-}
-
-impl From<DiskError> for DirectoryError {
-    fn from(error: DiskError) -> DirectoryError {
-        DirectoryError::Disk(error)
-    }
-}
 
 /// A locked data directory. A node view; owned by the core that runs shard 0.
 pub struct Directory<D: Disk> {
@@ -89,14 +31,14 @@ impl<D: Disk> Directory<D> {
     pub async fn lock<R: Runtime>(
         disk: &D,
         runtime: &R,
-        root: &Path,
-        owner: DirectoryOwner,
-    ) -> Result<Directory<D>, DirectoryError> {
+        settings: &OpenSettings,
+    ) -> Result<Directory<D>, OpenError> {
+        let root = settings.root.as_path();
         create_durably(disk, root).await?;
         let names = Names::read(disk, root).await?;
         if names.slots == [false, false] && names.others {
-            return Err(DirectoryError::NoSuperblock {
-                root: root.to_path_buf(),
+            return Err(OpenError::Superblock {
+                path: root.to_path_buf(),
             });
         }
         let opened = open_slots(disk, runtime, root, names.slots).await?;
@@ -110,14 +52,14 @@ impl<D: Disk> Directory<D> {
             Err(error) => return Err(error.describe(root)),
         };
         if let Some(found) = &found {
-            check_owner(&found.superblock, owner)?;
+            check_owner(&found.superblock, settings)?;
         }
         let slots = complete_slots(disk, runtime, root, opened).await?;
         let mut directory = Directory {
             disk: disk.clone(),
             root: root.to_path_buf(),
             slots,
-            superblock: first_superblock(owner),
+            superblock: first_superblock(settings),
             current: 1,
             slot_unreadable: false,
             failed: false,
@@ -128,7 +70,7 @@ impl<D: Disk> Directory<D> {
                 directory.current = found.index;
                 directory.slot_unreadable = found.other_unreadable;
             }
-            None => directory.write_both(first_superblock(owner)).await?,
+            None => directory.write_both(first_superblock(settings)).await?,
         }
         disk.sync_directory(root).await?;
         Ok(directory)
@@ -137,11 +79,7 @@ impl<D: Disk> Directory<D> {
     /// Starts the next life: what `starts` names is from now on the authority, and old journals are void.
     ///
     /// Call it when everything recovered is durable; serve when it has returned.
-    pub async fn begin_life(
-        &mut self,
-        starts: Vec<u64>,
-        wall: Timestamp,
-    ) -> Result<(), DirectoryError> {
+    pub async fn begin_life(&mut self, starts: Vec<u64>, wall: Timestamp) -> Result<(), OpenError> {
         let next = Superblock {
             life: Life(self.superblock.life.0 + 1),
             clean: false,
@@ -159,7 +97,7 @@ impl<D: Disk> Directory<D> {
         &mut self,
         generations: Vec<u64>,
         wall: Timestamp,
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<(), OpenError> {
         let next = Superblock {
             clean: true,
             starts: generations,
@@ -170,7 +108,7 @@ impl<D: Disk> Directory<D> {
     }
 
     /// Keeps the wall time, which tells a restart whether the clock jumped.
-    pub async fn save_wall(&mut self, wall: Timestamp) -> Result<(), DirectoryError> {
+    pub async fn save_wall(&mut self, wall: Timestamp) -> Result<(), OpenError> {
         let next = Superblock {
             wall,
             ..self.superblock.clone()
@@ -179,7 +117,7 @@ impl<D: Disk> Directory<D> {
     }
 
     /// Moves a file or folder of the directory out of the way, for an operator to look at. Never deletes.
-    pub async fn quarantine(&self, path: &Path, life: Life) -> Result<(), DirectoryError> {
+    pub async fn quarantine(&self, path: &Path, life: Life) -> Result<(), OpenError> {
         let relative = path
             .strip_prefix(&self.root)
             .expect("only paths of this directory are quarantined");
@@ -198,7 +136,7 @@ impl<D: Disk> Directory<D> {
     }
 
     /// Gives the lock back.
-    pub async fn close(self) -> Result<(), DirectoryError> {
+    pub async fn close(self) -> Result<(), OpenError> {
         for slot in self.slots {
             slot.close().await?;
         }
@@ -213,20 +151,29 @@ impl<D: Disk> Directory<D> {
         &self.superblock
     }
 
+    pub fn identity(&self) -> Identity {
+        Identity {
+            cluster_id: self.superblock.cluster_id,
+            node_id: self.superblock.node_id,
+            incarnation: self.superblock.incarnation,
+            life: self.superblock.life,
+        }
+    }
+
     /// One slot could not be read. A later life may have been in it: recovery refuses when a journal proves so.
     pub fn slot_unreadable(&self) -> bool {
         self.slot_unreadable
     }
 
     /// Writes a first slot, durably, then the second: at every instant one of them is sound.
-    async fn write_both(&mut self, next: Superblock) -> Result<(), DirectoryError> {
+    async fn write_both(&mut self, next: Superblock) -> Result<(), OpenError> {
         self.write_next(next.clone()).await?;
         self.write_next(next).await
     }
 
-    async fn write_next(&mut self, next: Superblock) -> Result<(), DirectoryError> {
+    async fn write_next(&mut self, next: Superblock) -> Result<(), OpenError> {
         if self.failed {
-            return Err(DirectoryError::Failed);
+            return Err(OpenError::Failed);
         }
         let next = Superblock {
             number: self.superblock.number + 1,
@@ -245,7 +192,7 @@ impl<D: Disk> Directory<D> {
     }
 
     /// A quarantined file never replaces an earlier one of the same life.
-    async fn free_name(&self, folder: &Path, name: &str) -> Result<PathBuf, DirectoryError> {
+    async fn free_name(&self, folder: &Path, name: &str) -> Result<PathBuf, OpenError> {
         let taken = self.disk.list(folder).await?;
         let is_free = |name: &str| taken.iter().all(|entry| entry.name != name);
         if is_free(name) {
@@ -287,12 +234,15 @@ enum SlotsError {
 }
 
 impl SlotsError {
-    fn describe(self, root: &Path) -> DirectoryError {
+    fn describe(self, root: &Path) -> OpenError {
         let path = root.to_path_buf();
         match self {
-            SlotsError::Unusable => DirectoryError::SuperblockDamaged { root: path },
-            SlotsError::UnknownVersion(version) => DirectoryError::UnknownFormat { path, version },
-            SlotsError::Disk(error) => DirectoryError::Disk(error),
+            SlotsError::Unusable => OpenError::Superblock { path },
+            SlotsError::UnknownVersion(version) => OpenError::Unsupported {
+                what: "superblock format",
+                found: u64::from(version),
+            },
+            SlotsError::Disk(error) => OpenError::Disk(error),
         }
     }
 }
@@ -303,7 +253,7 @@ async fn open_slots<D: Disk, R: Runtime>(
     runtime: &R,
     root: &Path,
     exist: [bool; 2],
-) -> Result<[Option<D::File>; 2], DirectoryError> {
+) -> Result<[Option<D::File>; 2], OpenError> {
     let mut opened = [None, None];
     for (index, name) in SLOT_NAMES.iter().enumerate() {
         if exist[index] || (index == 0 && !exist[1]) {
@@ -321,7 +271,7 @@ async fn complete_slots<D: Disk, R: Runtime>(
     runtime: &R,
     root: &Path,
     opened: [Option<D::File>; 2],
-) -> Result<[D::File; 2], DirectoryError> {
+) -> Result<[D::File; 2], OpenError> {
     let [a, b] = opened;
     let complete = async |file: Option<D::File>, name: &str| match file {
         Some(file) => Ok(file),
@@ -355,30 +305,40 @@ async fn read_slot<F: DiskFile>(file: &F) -> Result<Result<Superblock, SlotError
     Ok(Superblock::decode(block.as_bytes()))
 }
 
-fn check_owner(superblock: &Superblock, owner: DirectoryOwner) -> Result<(), DirectoryError> {
-    if superblock.node_id != owner.node_id {
-        return Err(DirectoryError::WrongNode {
+fn check_owner(superblock: &Superblock, settings: &OpenSettings) -> Result<(), OpenError> {
+    if superblock.node_id != settings.node_id {
+        return Err(OpenError::WrongNode {
             found: superblock.node_id,
-            expected: owner.node_id,
+            expected: settings.node_id,
         });
     }
-    let read_only = superblock.features.read_only & !KNOWN_FEATURES.read_only;
-    let incompatible = superblock.features.incompatible & !KNOWN_FEATURES.incompatible;
-    if read_only | incompatible != 0 {
-        return Err(DirectoryError::UnknownFeatures {
-            read_only,
-            incompatible,
-        });
+    let found = superblock.features;
+    for (what, unknown) in [
+        (
+            "features for writing",
+            found.read_only & !KNOWN_FEATURES.read_only,
+        ),
+        (
+            "features",
+            found.incompatible & !KNOWN_FEATURES.incompatible,
+        ),
+    ] {
+        if unknown != 0 {
+            return Err(OpenError::Unsupported {
+                what,
+                found: unknown,
+            });
+        }
     }
     Ok(())
 }
 
-fn first_superblock(owner: DirectoryOwner) -> Superblock {
+fn first_superblock(settings: &OpenSettings) -> Superblock {
     Superblock {
         number: 0,
-        cluster_id: owner.new_cluster_id,
-        node_id: owner.node_id,
-        incarnation: Incarnation(1),
+        cluster_id: settings.new_cluster_id,
+        node_id: settings.node_id,
+        incarnation: settings.new_incarnation,
         life: Life(0),
         clean: true,
         wall: Timestamp::NONE,

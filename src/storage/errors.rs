@@ -34,10 +34,21 @@ pub enum OpenError {
         what: &'static str,
         found: u64,
     },
-    /// The metadata log is damaged before its end.
+    /// A bad record or header of the metadata log, with valid records behind it.
     Metadata {
+        path: PathBuf,
         position: u64,
     },
+    /// The directory was served before, and its cluster metadata is not there.
+    MetadataMissing {
+        path: PathBuf,
+    },
+    /// No generation of the metadata can be read as a whole.
+    MetadataSnapshots {
+        path: PathBuf,
+    },
+    /// A write to superblock or metadata failed before; only a restart, which verifies everything, leads on.
+    Failed,
     /// Not enough space to recover.
     NoSpace {
         path: PathBuf,

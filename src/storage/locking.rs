@@ -3,8 +3,8 @@
 //! The lock is not about two careful brokers only. A direct write of a killed process that is still on its way to the
 //! device holds the open file and with it the lock, so whoever gets the lock knows that nothing lands any more.
 
-use super::directory::DirectoryError;
 use super::disk::{Disk, DiskFile, OpenMode};
+use super::errors::OpenError;
 use super::runtime::Runtime;
 use crate::base::limits::DIRECTORY_LOCK_WAIT_MS;
 use std::path::Path;
@@ -21,14 +21,14 @@ pub async fn open_locked<D: Disk, R: Runtime>(
     runtime: &R,
     path: &Path,
     mode: OpenMode,
-) -> Result<D::File, DirectoryError> {
+) -> Result<D::File, OpenError> {
     let file = disk.open(path, mode).await?;
     let wait = Duration::from_millis(DIRECTORY_LOCK_WAIT_MS);
     let deadline = runtime.now().instant.plus(wait);
     while !file.try_lock().await? {
         if runtime.now().instant >= deadline {
             file.close().await?;
-            return Err(DirectoryError::InUse {
+            return Err(OpenError::InUse {
                 path: path.to_path_buf(),
             });
         }

@@ -2,8 +2,8 @@
 //!
 //! Two generations are kept, so that a snapshot that cannot be read costs a longer replay and nothing else.
 
-use super::directory::DirectoryError;
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::errors::OpenError;
 use super::locking::open_locked;
 use super::runtime::Runtime;
 use crate::base::align::{BLOCK, block_ceil};
@@ -60,7 +60,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         incarnation: Incarnation,
         life: Life,
         limits: &Limits,
-    ) -> Result<(MetaLog<D, R>, MetaRecovered), DirectoryError> {
+    ) -> Result<(MetaLog<D, R>, MetaRecovered), OpenError> {
         let folder = root.join(FOLDER);
         disk.create_directory(&folder).await?;
         disk.sync_directory(root).await?;
@@ -78,16 +78,16 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         match names.logs.last() {
             Some(&generation) => opening.replay(&names, generation).await,
             None if life == Life(0) => opening.begin().await,
-            None => Err(DirectoryError::MetadataMissing { path: folder }),
+            None => Err(OpenError::MetadataMissing { path: folder }),
         }
     }
 
     /// Appends the entries as one record: after a crash all of them are there, or none.
     ///
     /// `NoSpace` means that nothing was appended; after any other error it is unknown, and the log is failed.
-    pub async fn append(&mut self, entries: &[Bytes]) -> Result<(), DirectoryError> {
+    pub async fn append(&mut self, entries: &[Bytes]) -> Result<(), OpenError> {
         if self.failed {
-            return Err(DirectoryError::Failed);
+            return Err(OpenError::Failed);
         }
         let len = record_bytes(entries);
         self.make_room(len as u64).await?;
@@ -110,13 +110,13 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
     /// Keeps the state after all records appended so far, and starts the log of the next generation.
     ///
     /// `NoSpace` leaves everything as it was.
-    pub async fn write_snapshot(&mut self, state: &[u8]) -> Result<(), DirectoryError> {
+    pub async fn write_snapshot(&mut self, state: &[u8]) -> Result<(), OpenError> {
         if self.failed {
-            return Err(DirectoryError::Failed);
+            return Err(OpenError::Failed);
         }
         match self.switch_generation(state).await {
             Ok(()) => Ok(()),
-            Err(error @ DirectoryError::Disk(DiskError::NoSpace { .. })) => Err(error),
+            Err(error @ OpenError::Disk(DiskError::NoSpace { .. })) => Err(error),
             Err(error) => {
                 self.failed = true;
                 Err(error)
@@ -124,13 +124,13 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         }
     }
 
-    pub async fn close(self) -> Result<(), DirectoryError> {
+    pub async fn close(self) -> Result<(), OpenError> {
         self.file.close().await?;
         Ok(())
     }
 
     /// Records beyond what was allocated ahead grow the file first, so that a full disk is found before the write.
-    async fn make_room(&mut self, bytes: u64) -> Result<(), DirectoryError> {
+    async fn make_room(&mut self, bytes: u64) -> Result<(), OpenError> {
         let end = self.end + bytes;
         if end <= self.len {
             return Ok(());
@@ -140,7 +140,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         Ok(())
     }
 
-    async fn switch_generation(&mut self, state: &[u8]) -> Result<(), DirectoryError> {
+    async fn switch_generation(&mut self, state: &[u8]) -> Result<(), OpenError> {
         let header = FileHeader {
             incarnation: self.incarnation,
             generation: self.generation + 1,
@@ -167,7 +167,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         self.remove_before(keep_from).await
     }
 
-    async fn remove_before(&self, keep_from: u64) -> Result<(), DirectoryError> {
+    async fn remove_before(&self, keep_from: u64) -> Result<(), OpenError> {
         for entry in self.disk.list(&self.folder).await? {
             let generation = generation_of(&entry.name, LOG_PREFIX)
                 .or_else(|| generation_of(&entry.name, SNAPSHOT_PREFIX));
@@ -199,7 +199,7 @@ struct Names {
 }
 
 impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
-    async fn names(&self) -> Result<Names, DirectoryError> {
+    async fn names(&self) -> Result<Names, OpenError> {
         let mut names = Names {
             logs: Vec::new(),
             snapshots: Vec::new(),
@@ -218,7 +218,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
     }
 
     /// Removes what an interrupted change of generation left: no acknowledged record is in any of it.
-    async fn remove_leftovers(&self, names: &Names) -> Result<(), DirectoryError> {
+    async fn remove_leftovers(&self, names: &Names) -> Result<(), OpenError> {
         for name in &names.unfinished {
             self.disk.remove_file(&self.folder.join(name)).await?;
         }
@@ -232,7 +232,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         Ok(())
     }
 
-    async fn begin(&self) -> Result<(MetaLog<D, R>, MetaRecovered), DirectoryError> {
+    async fn begin(&self) -> Result<(MetaLog<D, R>, MetaRecovered), OpenError> {
         let header = FileHeader {
             incarnation: self.incarnation,
             generation: 0,
@@ -254,7 +254,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         &self,
         names: &Names,
         newest: u64,
-    ) -> Result<(MetaLog<D, R>, MetaRecovered), DirectoryError> {
+    ) -> Result<(MetaLog<D, R>, MetaRecovered), OpenError> {
         let base = self.newest_readable(names).await?;
         let mut recovered = MetaRecovered {
             snapshot: base.state,
@@ -273,7 +273,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         Ok((log, recovered))
     }
 
-    async fn newest_readable(&self, names: &Names) -> Result<Base, DirectoryError> {
+    async fn newest_readable(&self, names: &Names) -> Result<Base, OpenError> {
         for &generation in names.logs.iter().rev() {
             if generation == 0 {
                 return Ok(Base::default());
@@ -281,7 +281,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             let path = self.path(SNAPSHOT_PREFIX, generation);
             let (file, bytes) = match self.read_file(&path, OpenMode::Read).await {
                 Ok(read) => read,
-                Err(DirectoryError::Disk(DiskError::NotFound { .. })) => continue,
+                Err(OpenError::Disk(DiskError::NotFound { .. })) => continue,
                 Err(error) => return Err(error),
             };
             file.close().await?;
@@ -294,12 +294,12 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
                     });
                 }
                 Err(MetaFormatError::UnknownVersion(version)) => {
-                    return Err(DirectoryError::UnknownFormat { path, version });
+                    return Err(unknown_format(version));
                 }
                 _ => {}
             }
         }
-        Err(DirectoryError::MetadataSnapshotsDamaged {
+        Err(OpenError::MetadataSnapshots {
             path: self.folder.to_path_buf(),
         })
     }
@@ -309,12 +309,12 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         &self,
         generation: u64,
         expected: Option<ChainPoint>,
-    ) -> Result<(D::File, LogContents), DirectoryError> {
+    ) -> Result<(D::File, LogContents), OpenError> {
         let path = self.path(LOG_PREFIX, generation);
         let (file, bytes) = match self.read_file(&path, OpenMode::WriteThrough).await {
             Ok(read) => read,
-            Err(DirectoryError::Disk(DiskError::NotFound { .. })) => {
-                return Err(DirectoryError::MetadataMissing { path });
+            Err(OpenError::Disk(DiskError::NotFound { .. })) => {
+                return Err(OpenError::MetadataMissing { path });
             }
             Err(error) => return Err(error),
         };
@@ -326,14 +326,12 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
                 Ok((file, contents))
             }
             Ok(_) | Err(MetaFormatError::Header | MetaFormatError::State) => {
-                Err(DirectoryError::MetadataDamaged { path, position: 0 })
+                Err(OpenError::Metadata { path, position: 0 })
             }
             Err(MetaFormatError::Record { position }) => {
-                Err(DirectoryError::MetadataDamaged { path, position })
+                Err(OpenError::Metadata { path, position })
             }
-            Err(MetaFormatError::UnknownVersion(version)) => {
-                Err(DirectoryError::UnknownFormat { path, version })
-            }
+            Err(MetaFormatError::UnknownVersion(version)) => Err(unknown_format(version)),
         }
     }
 
@@ -346,7 +344,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         file: D::File,
         contents: &LogContents,
         base: u64,
-    ) -> Result<MetaLog<D, R>, DirectoryError> {
+    ) -> Result<MetaLog<D, R>, OpenError> {
         let generation = contents.header.generation;
         Ok(MetaLog {
             disk: self.disk.clone(),
@@ -364,11 +362,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         })
     }
 
-    async fn create_snapshot(
-        &self,
-        header: &FileHeader,
-        state: &[u8],
-    ) -> Result<(), DirectoryError> {
+    async fn create_snapshot(&self, header: &FileHeader, state: &[u8]) -> Result<(), OpenError> {
         let path = self.path(SNAPSHOT_PREFIX, header.generation);
         let bytes = encode_snapshot(header, state);
         let file = self.create_file(&path, OpenMode::Write, &bytes).await?;
@@ -377,7 +371,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
     }
 
     /// A log is zeros to its full length before it is used: no append has to wait for the file system's own journal.
-    async fn create_log(&self, header: &FileHeader) -> Result<D::File, DirectoryError> {
+    async fn create_log(&self, header: &FileHeader) -> Result<D::File, OpenError> {
         let path = self.path(LOG_PREFIX, header.generation);
         let mut bytes = encode_log_header(header);
         bytes.resize(self.log_bytes as usize, 0);
@@ -391,7 +385,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         path: &Path,
         mode: OpenMode,
         bytes: &[u8],
-    ) -> Result<D::File, DirectoryError> {
+    ) -> Result<D::File, OpenError> {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(UNFINISHED_SUFFIX);
         let unfinished = PathBuf::from(unfinished);
@@ -420,11 +414,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
     }
 
     /// Opens, locks unless only for reading, makes durable what is readable, and reads all of it.
-    async fn read_file(
-        &self,
-        path: &Path,
-        mode: OpenMode,
-    ) -> Result<(D::File, Bytes), DirectoryError> {
+    async fn read_file(&self, path: &Path, mode: OpenMode) -> Result<(D::File, Bytes), OpenError> {
         let file = match mode {
             OpenMode::Read => self.disk.open(path, mode).await?,
             _ => {
@@ -468,13 +458,20 @@ fn generation_of(name: &str, prefix: &str) -> Option<u64> {
 }
 
 /// The space was allocated before: whatever the write ran into, it may be on the medium.
-fn write_failure(error: DiskError) -> DirectoryError {
+fn write_failure(error: DiskError) -> OpenError {
     match error {
-        DiskError::NoSpace { path } => DirectoryError::Disk(DiskError::Failed {
+        DiskError::NoSpace { path } => OpenError::Disk(DiskError::Failed {
             operation: "write",
             path,
             errno: rustix::io::Errno::NOSPC.raw_os_error(),
         }),
         error => error.into(),
+    }
+}
+
+fn unknown_format(version: u32) -> OpenError {
+    OpenError::Unsupported {
+        what: "metadata format",
+        found: u64::from(version),
     }
 }
