@@ -1,1 +1,24 @@
-//! (front page)
+//! Settings: of the node (file < environment < command line), of the broker and of topics (Kafka's names).
+//!
+//! **Owns** every key with its type, default, range and documentation; the typed, validated result.
+//! **Never** reads a file, a variable or an argument: `boot` and `main` hand in text.
+//! **Invariants**: a [`TopicConfig`], [`BrokerConfig`] or [`Settings`] holds validated values only; what a key
+//! means is written in one table row, and DescribeConfigs prints from the same row.
+//! **Enter at** [`settings`] for the node, [`topic`] for a topic, [`describe`] for what clients see.
+
+pub mod problem;
+pub mod value;
+
+pub mod broker;
+pub mod broker_keys;
+pub mod layers;
+pub mod topic;
+pub mod topic_keys;
+
+pub mod settings;
+
+pub use broker::BrokerConfig;
+pub use layers::{BrokerLayers, Overrides};
+pub use problem::ConfigProblem;
+pub use settings::Settings;
+pub use topic::{TopicConfig, TopicRules};

@@ -1,1 +1,19 @@
-//! (front page)
+//! Cluster metadata and its controller: which topics exist, how they are configured, who the broker is.
+//!
+//! **Owns** the image, the commands that change it, the records of the metadata log and their bytes.
+//! **Never** writes the log itself, names a Kafka error code, or asks for time or randomness (ids come in).
+//! **Invariants**: an image changes by `apply(record)` alone, live and in recovery; of one command each item fails
+//! or succeeds alone; an unknown record that is not marked skippable stops a start.
+//! **Enter at** [`controller`], then [`image`].
+
+pub mod error;
+
+pub mod command;
+pub mod controller;
+pub mod image;
+pub mod record;
+
+pub use command::{Command, Outcome};
+pub use controller::{Controller, Proposal, Start};
+pub use error::ControlError;
+pub use image::{Image, Topic};

@@ -1,0 +1,121 @@
+//! What one broker is configured to do, typed.
+
+use super::broker_keys::{BROKER_KEYS, Change, find};
+use super::layers::BrokerLayers;
+use super::problem::ConfigProblem;
+use super::topic::{TopicConfig, TopicRules, check_support};
+use super::value::canonical;
+use std::time::Duration;
+
+/// The broker configs this release acts on, resolved over all layers. A view of one node.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BrokerConfig {
+    pub auto_create_topics: bool,
+    pub delete_topics: bool,
+    /// For a topic whose creator leaves it open.
+    pub partitions_default: i32,
+    pub replication_factor_default: i16,
+    pub request_bytes_max: usize,
+    pub fetch_bytes_max: usize,
+    /// None: connections may idle for ever.
+    pub connection_idle_max: Option<Duration>,
+    pub connections_per_ip_max: u32,
+    pub producer_id_expiration_ms: i64,
+    /// What a topic without overrides does.
+    pub topic: TopicConfig,
+}
+
+/// Who sets a broker config.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setter {
+    /// The node's own file, environment or command line.
+    Node,
+    /// A client, through the cluster's metadata.
+    Client,
+}
+
+/// Checks one broker config, and returns the canonical value.
+pub fn check(
+    name: &str,
+    value: &str,
+    setter: Setter,
+    rules: &TopicRules,
+) -> Result<String, ConfigProblem> {
+    let named = || name.to_owned();
+    let key = find(name).ok_or_else(|| ConfigProblem::UnknownBrokerConfig { name: named() })?;
+    if setter == Setter::Client && key.change != Change::Dynamic {
+        return Err(ConfigProblem::NotDynamic { name: named() });
+    }
+    let value = canonical(name, value, key.kind, key.check)?;
+    check_support(name, &value, rules)?;
+    Ok(value)
+}
+
+impl BrokerConfig {
+    /// Fails when a layer holds a value that this release does not understand, or values that contradict.
+    pub fn resolve(
+        layers: &BrokerLayers,
+        rules: &TopicRules,
+    ) -> Result<BrokerConfig, ConfigProblem> {
+        let values = Values(layers);
+        let config = BrokerConfig {
+            auto_create_topics: values.text("auto.create.topics.enable")? == "true",
+            delete_topics: values.text("delete.topic.enable")? == "true",
+            partitions_default: values.number("num.partitions")?,
+            replication_factor_default: values.number("default.replication.factor")?,
+            request_bytes_max: values.number("socket.request.max.bytes")?,
+            fetch_bytes_max: values.number("fetch.max.bytes")?,
+            connection_idle_max: u64::try_from(values.number::<i64>("connections.max.idle.ms")?)
+                .ok()
+                .map(Duration::from_millis),
+            connections_per_ip_max: values.number("max.connections.per.ip")?,
+            producer_id_expiration_ms: values.number("producer.id.expiration.ms")?,
+            topic: TopicConfig::inherit(layers, rules)?,
+        };
+        config
+            .topic
+            .check_whole(config.replication_factor_default)?;
+        Ok(config)
+    }
+}
+
+/// Values in force, by name.
+struct Values<'a>(&'a BrokerLayers);
+
+impl Values<'_> {
+    fn text(&self, name: &str) -> Result<String, ConfigProblem> {
+        let key = find(name).expect("the name is in the table");
+        let default = key.default.expect("a typed key has a default");
+        canonical(
+            name,
+            self.0.get(name).unwrap_or(default),
+            key.kind,
+            key.check,
+        )
+    }
+
+    fn number<N: TryFrom<i64>>(&self, name: &str) -> Result<N, ConfigProblem> {
+        let value = self.text(name)?;
+        let number: i64 = value.parse().expect("a canonical integer is an integer");
+        N::try_from(number).map_err(|_| ConfigProblem::Invalid {
+            name: name.to_owned(),
+            value,
+            reason: super::problem::Reason::Above(i64::from(i16::MAX)),
+        })
+    }
+}
+
+impl Default for BrokerConfig {
+    fn default() -> BrokerConfig {
+        BrokerConfig::resolve(&BrokerLayers::default(), &TopicRules::default())
+            .expect("the table's defaults are valid")
+    }
+}
+
+/// Every name of the table, in its order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    BROKER_KEYS.iter().map(|key| key.name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Why a configuration was refused. The words are Apache Kafka's where it has some: clients show them to people.
+
+use super::value::Kind;
+use std::fmt;
+
+/// One refused configuration. Clients see it as INVALID_CONFIG with this text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConfigProblem {
+    UnknownTopicConfig {
+        name: String,
+    },
+    UnknownBrokerConfig {
+        name: String,
+    },
+    Invalid {
+        name: String,
+        value: String,
+        reason: Reason,
+    },
+    /// A null value where a value is needed.
+    Null {
+        names: Vec<String>,
+    },
+    /// APPEND or SUBTRACT on a key that is not a list.
+    NotAList {
+        name: String,
+        operation: &'static str,
+    },
+    /// The key exists, but changes only with a restart.
+    NotDynamic {
+        name: String,
+    },
+    /// `cleanup.policy=compact` before compaction exists.
+    CompactionMissing {
+        name: String,
+    },
+    /// `ottla.durability=replicated` on a cluster that does not replicate.
+    ReplicationMissing {
+        name: String,
+    },
+    /// `remote.storage.enable=true`.
+    TieringMissing,
+    /// A key of ottla's own that has no effect yet.
+    Reserved {
+        name: String,
+    },
+    LagConflict {
+        min: i64,
+        max: i64,
+    },
+    /// No write with `acks=all` could ever succeed.
+    InsyncAboveFactor {
+        min_insync: i32,
+        factor: i16,
+    },
+}
+
+/// What is wrong with one value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reason {
+    NotANumber(Kind),
+    NotABoolean,
+    NotADouble,
+    Below(i64),
+    Above(i64),
+    NotOneOf(&'static [&'static str]),
+    NotAReplicaList,
+    /// Above what this node's memory allows.
+    AboveNodeLimit {
+        limit: i64,
+        setting: &'static str,
+    },
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigProblem::UnknownTopicConfig { name } => {
+                write!(f, "Unknown topic config name: {name}")
+            }
+            ConfigProblem::UnknownBrokerConfig { name } => {
+                write!(f, "Unknown broker config name: {name}")
+            }
+            ConfigProblem::Invalid {
+                name,
+                value,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "Invalid value {value} for configuration {name}: {reason}"
+                )
+            }
+            ConfigProblem::Null { names } => {
+                write!(
+                    f,
+                    "Null value not supported for topic configs: {}",
+                    names.join(",")
+                )
+            }
+            ConfigProblem::NotAList { name, operation } => {
+                write!(
+                    f,
+                    "Can't {operation} to key {name} because its type is not LIST."
+                )
+            }
+            ConfigProblem::NotDynamic { name } => {
+                write!(f, "Cannot update these configs dynamically: {name}")
+            }
+            ConfigProblem::CompactionMissing { name } => write!(
+                f,
+                "Invalid value compact for configuration {name}: compaction is not available in \
+                 this release; use delete"
+            ),
+            ConfigProblem::ReplicationMissing { name } => write!(
+                f,
+                "Invalid value replicated for configuration {name}: this cluster does not \
+                 replicate; use flushed or memory"
+            ),
+            ConfigProblem::TieringMissing => f.write_str(
+                "Tiered Storage functionality is disabled in the broker. Topic cannot be \
+                 configured with remote log storage.",
+            ),
+            ConfigProblem::Reserved { name } => {
+                write!(
+                    f,
+                    "Config {name} is reserved for a later release and has no effect yet"
+                )
+            }
+            ConfigProblem::LagConflict { min, max } => write!(
+                f,
+                "conflict topic config setting min.compaction.lag.ms ({min}) > \
+                 max.compaction.lag.ms ({max})"
+            ),
+            ConfigProblem::InsyncAboveFactor { min_insync, factor } => write!(
+                f,
+                "Invalid value {min_insync} for configuration min.insync.replicas: the \
+                 replication factor is {factor}, so no write with acks=all could succeed"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::NotANumber(kind) => write!(f, "Not a number of type {}", kind.name()),
+            Reason::NotABoolean => f.write_str("Expected value to be either true or false"),
+            Reason::NotADouble => f.write_str("Not a number of type DOUBLE"),
+            Reason::Below(least) => write!(f, "Value must be at least {least}"),
+            Reason::Above(most) => write!(f, "Value must be no more than {most}"),
+            Reason::NotOneOf(allowed) => {
+                write!(f, "String must be one of: {}", allowed.join(", "))
+            }
+            Reason::NotAReplicaList => f.write_str(
+                "must be the literal '*' or a list of replicas in the following format: \
+                 [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+            ),
+            Reason::AboveNodeLimit { limit, setting } => write!(
+                f,
+                "Value must be no more than {limit} on this node; raise the setting {setting}"
+            ),
+        }
+    }
+}
