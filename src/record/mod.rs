@@ -1,1 +1,19 @@
-//! (front page)
+//! Record batch v2, and nothing older.
+//!
+//! **Owns** the batch header, the rules by which a client's batch is accepted, stamping it with its offset, building
+//! batches, and looking at single records (any codec) where a look-up by time needs it.
+//! **Never** walks or decompresses records on the way in or out of the log; allocates more than its caps.
+//! **Invariants**: a `ValidBatch` is exactly one batch with a right CRC, dense offsets and no bit only a broker sets;
+//! hostile bytes are error values.
+//! **Enter at** [`validate`], then [`batch`].
+
+pub mod batch;
+pub mod validate;
+
+pub use batch::{
+    Attributes, BATCH_HEADER_BYTES, BatchError, BatchHeader, Batches, Codec, TimestampKind,
+    crc_matches, sequence_plus,
+};
+pub use validate::{
+    BatchRejection, BatchRules, StampedBatch, TimestampRules, ValidBatch, validate,
+};
