@@ -8,6 +8,12 @@
 //! **Enter at** `section`, then `recovery`.
 
 pub mod directory_format;
+pub mod epoch_table;
 pub mod log_config;
 pub mod meta_format;
+pub mod note;
 pub mod offline;
+pub mod producer_table;
+pub mod table_error;
+
+pub use note::Note;
