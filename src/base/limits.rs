@@ -146,9 +146,14 @@ pub const SHARD_IO_MEMORY_BYTES: usize = 16 * MIB;
 /// Decompressed size of one batch, absolute and as a multiple of its stored size.
 pub const DECOMPRESSED_BYTES_MAX: usize = 64 * MIB;
 pub const DECOMPRESSED_RATIO_MAX: usize = 200;
+/// What any batch may expand to whatever the ratio: a batch of equal records shrinks a thousandfold, honestly.
+pub const DECOMPRESSED_FLOOR_BYTES: usize = 4 * MIB;
+/// Largest zstd window (2^23 = 8 MiB, the largest of the ordinary levels).
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Partitions one topic may have, and topics one request may create.
 pub const PARTITIONS_PER_TOPIC_MAX: i32 = 10_000;
 /// Longest stop: after it what is left is cut off.
 pub const STOP_MS_MAX: u64 = 30_000;
 
+const _: () = assert!(DECOMPRESSED_FLOOR_BYTES <= DECOMPRESSED_BYTES_MAX);
 const _: () = assert!(MAILBOX_MESSAGES_MAX.is_power_of_two());
