@@ -1,0 +1,19 @@
+//! What every story needs: a real broker of its own, a small blocking client, and waiting with a deadline.
+//!
+//! **Owns** the processes, directories and sockets of tests. **Never** sleeps for a fixed time in place of a
+//! condition, binds a fixed port, or ends a process it did not start. **Invariants**: a directory is on the file
+//! system of the build (tmpfs has no direct I/O) and survives a failed test. **Enter at** [`broker`].
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by several test programs, each of which uses a part"
+)]
+
+pub mod admin;
+pub mod batches;
+pub mod broker;
+pub mod client;
+pub mod directory;
+pub mod kafka;
+pub mod operator;
+pub mod wait;

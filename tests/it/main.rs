@@ -1,0 +1,13 @@
+//! A real broker on loopback: one file per subject, one test per story.
+
+mod harness;
+
+mod admin_stories;
+mod config_stories;
+mod durability_stories;
+mod fetch_stories;
+mod idempotence_stories;
+mod metadata_stories;
+mod offset_stories;
+mod produce_stories;
+mod version_stories;
