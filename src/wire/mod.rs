@@ -6,9 +6,10 @@
 //! value or an error; a body is read to its last byte.
 //! **Enter at** [`version::APIS`], then [`frame`], then a message of [`messages`].
 
-pub mod current_leader;
+mod data_path;
 pub mod error_code;
 pub mod fetch;
+mod fetch_request;
 pub mod frame;
 pub mod header;
 pub mod messages;

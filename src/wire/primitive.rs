@@ -104,10 +104,16 @@ impl fmt::Display for DecodeError {
 impl std::error::Error for DecodeError {}
 
 /// A tagged field whose meaning we do not know, kept as it came.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawTaggedField {
     pub tag: u32,
     pub value: Bytes,
+}
+
+impl fmt::Debug for RawTaggedField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.tag, self.value)
+    }
 }
 
 impl RawTaggedField {

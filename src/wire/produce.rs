@@ -5,14 +5,14 @@
 
 use bytes::Bytes;
 
+use super::data_path::{decode_topic, encode_topic, refuse_other_versions};
 use super::primitive::{Decode, DecodeError, Encode, RawTaggedField, Reader, Writer};
 use super::version::ApiKey;
 use crate::base::ids::Uuid;
 
-pub use super::current_leader::{LeaderIdAndEpoch, NodeEndpoint};
+pub use super::data_path::{LeaderIdAndEpoch, NodeEndpoint};
 
 const FLEXIBLE_FROM: i16 = 9;
-const TOPIC_IDS_FROM: i16 = 13;
 const CURRENT_LEADER_FROM: i16 = 10;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -53,7 +53,7 @@ impl Default for PartitionProduceData {
 
 impl Decode for ProduceRequest {
     fn decode(reader: &mut Reader, version: i16) -> Result<ProduceRequest, DecodeError> {
-        refuse_other_versions(version)?;
+        refuse_other_versions(ApiKey::Produce, version)?;
         let flexible = version >= FLEXIBLE_FROM;
         Ok(ProduceRequest {
             transactional_id: reader.nullable_string(flexible)?,
@@ -68,7 +68,7 @@ impl Decode for ProduceRequest {
 impl Decode for TopicProduceData {
     fn decode(reader: &mut Reader, version: i16) -> Result<TopicProduceData, DecodeError> {
         let flexible = version >= FLEXIBLE_FROM;
-        let (name, topic_id) = decode_topic(reader, version)?;
+        let (name, topic_id) = decode_topic(reader, flexible, version)?;
         Ok(TopicProduceData {
             name,
             topic_id,
@@ -105,7 +105,7 @@ impl Encode for ProduceRequest {
 impl Encode for TopicProduceData {
     fn encode(&self, writer: &mut Writer, version: i16) {
         let flexible = version >= FLEXIBLE_FROM;
-        encode_topic(writer, version, &self.name, self.topic_id);
+        encode_topic(writer, flexible, version, (&self.name, self.topic_id));
         writer.array(flexible, &self.partition_data, |writer, data| {
             data.encode(writer, version)
         });
@@ -179,7 +179,7 @@ pub struct BatchIndexAndErrorMessage {
 
 impl Decode for ProduceResponse {
     fn decode(reader: &mut Reader, version: i16) -> Result<ProduceResponse, DecodeError> {
-        refuse_other_versions(version)?;
+        refuse_other_versions(ApiKey::Produce, version)?;
         let flexible = version >= FLEXIBLE_FROM;
         let mut response = ProduceResponse {
             responses: reader.array(flexible, 3, |reader| Decode::decode(reader, version))?,
@@ -202,7 +202,7 @@ impl Decode for ProduceResponse {
 impl Decode for TopicProduceResponse {
     fn decode(reader: &mut Reader, version: i16) -> Result<TopicProduceResponse, DecodeError> {
         let flexible = version >= FLEXIBLE_FROM;
-        let (name, topic_id) = decode_topic(reader, version)?;
+        let (name, topic_id) = decode_topic(reader, flexible, version)?;
         Ok(TopicProduceResponse {
             name,
             topic_id,
@@ -275,7 +275,7 @@ impl Encode for ProduceResponse {
 impl Encode for TopicProduceResponse {
     fn encode(&self, writer: &mut Writer, version: i16) {
         let flexible = version >= FLEXIBLE_FROM;
-        encode_topic(writer, version, &self.name, self.topic_id);
+        encode_topic(writer, flexible, version, (&self.name, self.topic_id));
         writer.array(flexible, &self.partition_responses, |writer, partition| {
             partition.encode(writer, version);
         });
@@ -318,30 +318,5 @@ impl Encode for BatchIndexAndErrorMessage {
         writer.int32(self.batch_index);
         writer.nullable_string(flexible, self.batch_index_error_message.as_deref());
         writer.unknown_tagged_fields(flexible, &self.unknown_tagged_fields);
-    }
-}
-
-fn refuse_other_versions(version: i16) -> Result<(), DecodeError> {
-    if ApiKey::Produce.api().decodable.contains(version) {
-        Ok(())
-    } else {
-        Err(DecodeError::UnsupportedVersion { version })
-    }
-}
-
-/// A topic is named by its name or its id, never by both.
-fn decode_topic(reader: &mut Reader, version: i16) -> Result<(String, Uuid), DecodeError> {
-    if version >= TOPIC_IDS_FROM {
-        Ok((String::new(), reader.uuid()?))
-    } else {
-        Ok((reader.string(version >= FLEXIBLE_FROM)?, Uuid::ZERO))
-    }
-}
-
-fn encode_topic(writer: &mut Writer, version: i16, name: &str, topic_id: Uuid) {
-    if version >= TOPIC_IDS_FROM {
-        writer.uuid(topic_id);
-    } else {
-        writer.string(version >= FLEXIBLE_FROM, name);
     }
 }

@@ -1,7 +1,46 @@
-//! Where a partition's leader is now: sent with the refusal of a Produce or Fetch, in both alike (KIP-951).
+//! What Produce and Fetch, both written by hand, have in common.
 
 use super::primitive::{Decode, DecodeError, Encode, RawTaggedField, Reader, Writer};
+use super::version::ApiKey;
+use crate::base::ids::Uuid;
 
+pub(super) fn refuse_other_versions(api_key: ApiKey, version: i16) -> Result<(), DecodeError> {
+    if api_key.api().decodable.contains(version) {
+        Ok(())
+    } else {
+        Err(DecodeError::UnsupportedVersion { version })
+    }
+}
+
+/// A topic is named by its name or its id, never by both (KIP-516). In Produce and Fetch alike that changed at 13.
+const TOPIC_IDS_FROM: i16 = 13;
+
+pub(super) fn decode_topic(
+    reader: &mut Reader,
+    flexible: bool,
+    version: i16,
+) -> Result<(String, Uuid), DecodeError> {
+    if version >= TOPIC_IDS_FROM {
+        Ok((String::new(), reader.uuid()?))
+    } else {
+        Ok((reader.string(flexible)?, Uuid::ZERO))
+    }
+}
+
+pub(super) fn encode_topic(
+    writer: &mut Writer,
+    flexible: bool,
+    version: i16,
+    (name, topic_id): (&str, Uuid),
+) {
+    if version >= TOPIC_IDS_FROM {
+        writer.uuid(topic_id);
+    } else {
+        writer.string(flexible, name);
+    }
+}
+
+/// Where a partition's leader is now, sent with a refusal (KIP-951).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LeaderIdAndEpoch {
     pub leader_id: i32,
@@ -37,6 +76,7 @@ impl Encode for LeaderIdAndEpoch {
     }
 }
 
+/// Where a broker is dialled.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NodeEndpoint {
     pub node_id: i32,
