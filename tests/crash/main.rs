@@ -1,0 +1,8 @@
+//! The storage code on a disk that may do everything a real one may: lose what was not synced, tear, return garbage,
+//! finish a dead process's write late. One seed is one history; it fails with its seed, and again the same way.
+#![allow(
+    unreachable_pub,
+    reason = "a test binary has no outside; `pub` marks what a folder offers"
+)]
+
+mod sim;

@@ -1,0 +1,189 @@
+//! The bytes of one file: what a reader sees, what is on the medium for certain, and what is on its way.
+
+use ottla::base::align::BLOCK;
+use ottla::base::prng::Prng;
+
+/// What a drive writes in one piece, whatever happens.
+const SECTOR: usize = 512;
+
+/// How much of what was on its way a power cut leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Survival {
+    Everything,
+    Nothing,
+    /// Every sector by itself.
+    Some,
+}
+
+/// A file without its name.
+#[derive(Default)]
+pub struct Content {
+    current: Vec<u8>,
+    durable: Vec<u8>,
+    on_the_way: Vec<Change>,
+}
+
+struct Change {
+    number: u64,
+    what: What,
+    /// A failed sync marked it clean: no later sync takes it along.
+    forgotten: bool,
+}
+
+enum What {
+    Write { position: usize, bytes: Vec<u8> },
+    Len(usize),
+}
+
+impl Content {
+    /// A write that a sync has yet to make durable. `number` orders changes against syncs.
+    pub fn write(&mut self, number: u64, position: usize, bytes: Vec<u8>) {
+        let end = position + bytes.len();
+        if end > self.current.len() {
+            self.set_len(number, end);
+        }
+        self.current[position..end].copy_from_slice(&bytes);
+        self.on_the_way.push(Change {
+            number,
+            what: What::Write { position, bytes },
+            forgotten: false,
+        });
+    }
+
+    /// A write that is durable when it completes, as is the length it needs.
+    pub fn write_through(&mut self, position: usize, bytes: &[u8]) {
+        let end = position + bytes.len();
+        if end > self.current.len() {
+            self.current.resize(end, 0);
+        }
+        self.current[position..end].copy_from_slice(bytes);
+        let changes = std::mem::take(&mut self.on_the_way);
+        for mut change in changes {
+            match &mut change.what {
+                What::Len(len) => self.durable.resize(*len, 0),
+                What::Write { .. } => self.on_the_way.extend(without(change, position, end)),
+            }
+        }
+        if end > self.durable.len() {
+            self.durable.resize(end, 0);
+        }
+        self.durable[position..end].copy_from_slice(bytes);
+    }
+
+    /// Cuts or extends; an extension reads as zeros.
+    pub fn set_len(&mut self, number: u64, len: usize) {
+        self.current.resize(len, 0);
+        self.on_the_way.push(Change {
+            number,
+            what: What::Len(len),
+            forgotten: false,
+        });
+    }
+
+    /// Makes all changes numbered below `before` durable.
+    pub fn sync(&mut self, before: u64) {
+        let mut kept = Vec::new();
+        for change in std::mem::take(&mut self.on_the_way) {
+            if change.number >= before || change.forgotten {
+                kept.push(change);
+                continue;
+            }
+            match change.what {
+                What::Write { position, bytes } => apply(&mut self.durable, position, &bytes),
+                What::Len(len) => self.durable.resize(len, 0),
+            }
+        }
+        self.on_the_way = kept;
+    }
+
+    /// A sync that fails: the kernel takes the pages for clean, so no later sync writes them.
+    pub fn fail_sync(&mut self, before: u64) {
+        for change in &mut self.on_the_way {
+            let is_write = matches!(change.what, What::Write { .. });
+            change.forgotten |= is_write && change.number < before;
+        }
+    }
+
+    /// The power goes. Returns how many blocks came back as garbage.
+    pub fn cut_power(&mut self, survival: Survival, garbage: bool, prng: &mut Prng) -> u64 {
+        let mut spoiled = 0;
+        // Lengths are the file system's own records: they survive in order.
+        let mut lengths_survive = survival != Survival::Nothing;
+        for change in std::mem::take(&mut self.on_the_way) {
+            match change.what {
+                What::Len(len) => {
+                    lengths_survive &= survival == Survival::Everything || !prng.chance(30);
+                    if lengths_survive {
+                        self.durable.resize(len, 0);
+                    }
+                }
+                What::Write { position, bytes } => {
+                    if garbage && prng.chance(15) {
+                        self.spoil_block(position, bytes.len(), prng);
+                        spoiled += 1;
+                    }
+                    self.keep_sectors(position, &bytes, survival, prng);
+                }
+            }
+        }
+        self.current.clone_from(&self.durable);
+        spoiled
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.current
+    }
+
+    fn spoil_block(&mut self, position: usize, len: usize, prng: &mut Prng) {
+        let block = prng.below((len / BLOCK) as u64) as usize * BLOCK;
+        let noise: Vec<u8> = (0..BLOCK / 8)
+            .flat_map(|_| prng.next_u64().to_le_bytes())
+            .collect();
+        apply(&mut self.durable, position + block, &noise);
+    }
+
+    fn keep_sectors(&mut self, position: usize, bytes: &[u8], survival: Survival, prng: &mut Prng) {
+        // Half of the torn writes lose a sector here and there, the others nearly all.
+        let percent = [50, 90, 10][prng.below(3) as usize];
+        for (index, sector) in bytes.chunks(SECTOR).enumerate() {
+            let survives = match survival {
+                Survival::Everything => true,
+                Survival::Nothing => false,
+                Survival::Some => prng.chance(percent),
+            };
+            if survives {
+                apply(&mut self.durable, position + index * SECTOR, sector);
+            }
+        }
+    }
+}
+
+/// Bytes beyond the end stay lost: the length that made room for them did.
+fn apply(target: &mut [u8], position: usize, bytes: &[u8]) {
+    let end = (position + bytes.len()).min(target.len());
+    if position < end {
+        target[position..end].copy_from_slice(&bytes[..end - position]);
+    }
+}
+
+/// What is left of a write on its way when a later write to `start..end` has reached the medium.
+fn without(change: Change, start: usize, end: usize) -> Vec<Change> {
+    let What::Write { position, bytes } = change.what else {
+        return vec![change];
+    };
+    let write_end = position + bytes.len();
+    let left = (position, start.clamp(position, write_end));
+    let right = (end.clamp(position, write_end), write_end);
+    [left, right]
+        .into_iter()
+        .filter(|(from, to)| from < to)
+        .map(|(from, to)| Change {
+            number: change.number,
+            what: What::Write {
+                position: from,
+                bytes: bytes[from - position..to - position].to_vec(),
+            },
+            forgotten: change.forgotten,
+        })
+        .collect()
+}
