@@ -97,6 +97,8 @@ pub const IDLE_RECORD_AFTER_MS: u64 = 20;
 pub const PRODUCER_WINDOW_BATCHES: usize = 5;
 /// Producers remembered per partition; the least recently used goes first.
 pub const PRODUCERS_PER_PARTITION_MAX: usize = 10_000;
+/// Expired producers are looked for this often, at most (Kafka: `producer.id.expiration.check.interval.ms`).
+pub const PRODUCER_EXPIRY_CHECK_MS: i64 = 600_000;
 /// Waiting for the superblock of a directory before "directory in use".
 pub const DIRECTORY_LOCK_WAIT_MS: u64 = 5_000;
 /// A batch that waits for room in ring or pool gets a definite retriable error after this long.
