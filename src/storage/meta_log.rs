@@ -39,8 +39,10 @@ pub struct MetaLog<D: Disk, R: Runtime> {
     log_bytes: u64,
     file: D::File,
     generation: u64,
-    /// The oldest generation a start would fall back to; older files go at the next snapshot.
+    /// The sound generation before this one: what a start falls back to. Nothing older is kept.
     fallback: u64,
+    /// This generation's own snapshot could not be read.
+    snapshot_unreadable: bool,
     next: ChainPoint,
     /// Where the next record goes.
     end: u64,
@@ -104,7 +106,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
 
     /// The log is long enough that a snapshot pays, or its own snapshot could not be read.
     pub fn wants_snapshot(&self) -> bool {
-        self.end > self.log_bytes / 2 || self.fallback + 1 < self.generation
+        self.end > self.log_bytes / 2 || self.snapshot_unreadable
     }
 
     /// Keeps the state after all records appended so far, and starts the log of the next generation.
@@ -158,13 +160,13 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         let file = opening.create_log(&header).await?;
         let previous = std::mem::replace(&mut self.file, file);
         previous.close().await?;
-        // The generation just left is whole, whatever became of older ones.
-        let keep_from = self.fallback;
-        self.fallback = self.generation;
+        if !std::mem::take(&mut self.snapshot_unreadable) {
+            self.fallback = self.generation;
+        }
         self.generation = header.generation;
         self.end = BLOCK as u64;
         self.len = self.log_bytes;
-        self.remove_before(keep_from).await
+        self.remove_before(self.fallback).await
     }
 
     async fn remove_before(&self, keep_from: u64) -> Result<(), OpenError> {
@@ -356,6 +358,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             file,
             generation,
             fallback: base.min(generation.saturating_sub(1)),
+            snapshot_unreadable: base < generation,
             next: contents.next,
             end: contents.end,
             failed: false,
@@ -404,7 +407,6 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
 
     async fn fill(&self, file: &D::File, bytes: &[u8]) -> Result<(), DiskError> {
         let len = block_ceil(bytes.len() as u64);
-        file.set_len(len).await?;
         file.allocate(0, len).await?;
         let mut buffer = self.disk.allocate(len as usize);
         buffer.as_bytes_mut()[..bytes.len()].copy_from_slice(bytes);

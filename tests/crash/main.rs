@@ -5,4 +5,6 @@
     reason = "a test binary has no outside; `pub` marks what a folder offers"
 )]
 
+mod directory;
+mod metadata;
 mod sim;

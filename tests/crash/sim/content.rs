@@ -130,6 +130,12 @@ impl Content {
         spoiled
     }
 
+    /// Bytes change without anybody writing them.
+    pub fn damage(&mut self, change: impl Fn(&mut Vec<u8>)) {
+        change(&mut self.current);
+        change(&mut self.durable);
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.current
     }

@@ -104,6 +104,11 @@ impl SimDisk {
         Some(bytes)
     }
 
+    /// Changes a file behind everybody's back, as a failing drive does.
+    pub fn damage(&self, path: &Path, change: impl Fn(&mut Vec<u8>)) {
+        self.machine.borrow_mut().damage(path, change);
+    }
+
     /// Short waits are likelier than long ones, so that some writes land in every phase of the successor.
     fn late_by(&self) -> Duration {
         let mut machine = self.machine.borrow_mut();

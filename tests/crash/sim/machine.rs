@@ -246,6 +246,13 @@ impl Machine {
         holder == open
     }
 
+    pub fn damage(&mut self, path: &Path, change: impl Fn(&mut Vec<u8>)) {
+        match self.names.find(path) {
+            Ok(Node::File(file)) => self.content(file).damage(change),
+            found => panic!("{} is {found:?}", path.display()),
+        }
+    }
+
     pub fn list(&self, path: &Path) -> Result<&BTreeMap<String, Node>, NameError> {
         let directory = self.names.find_directory(path)?;
         Ok(self.names.entries(directory))
