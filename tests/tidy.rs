@@ -424,6 +424,10 @@ fn sizes(source: &Source, faults: &mut Faults) {
 }
 
 fn front_page(folder: &Path, faults: &mut Faults) {
+    if folder.with_extension("rs").exists() {
+        // Parts of one file, `x/` beside `x.rs`: the file is their front page.
+        return;
+    }
     let main = folder.join("main.rs");
     let page = if main.exists() {
         main
