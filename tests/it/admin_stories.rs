@@ -88,54 +88,7 @@ fn topics_that_cannot_be_are_refused_one_by_one() {
     let mut client = Connection::open(&broker.address);
     client.create_topic("taken", 1, &[]);
     client.create_topic("with.dot", 1, &[]);
-    let too_long = "x".repeat(250);
-    let replicated = CreatableTopic {
-        replication_factor: 3,
-        ..new_topic("replicated", 1, &[])
-    };
-    let assigned_elsewhere = CreatableTopic {
-        num_partitions: -1,
-        assignments: vec![CreatableReplicaAssignment {
-            partition_index: 0,
-            broker_ids: vec![12345],
-            ..CreatableReplicaAssignment::default()
-        }],
-        ..new_topic("elsewhere", -1, &[])
-    };
-    let rows: Vec<(CreatableTopic, ErrorCode)> = vec![
-        (new_topic("taken", 1, &[]), ErrorCode::TopicAlreadyExists),
-        (
-            new_topic("with_dot", 1, &[]),
-            ErrorCode::InvalidTopicException,
-        ),
-        (new_topic("", 1, &[]), ErrorCode::InvalidTopicException),
-        (new_topic("..", 1, &[]), ErrorCode::InvalidTopicException),
-        (new_topic("a b", 1, &[]), ErrorCode::InvalidTopicException),
-        (
-            new_topic(&too_long, 1, &[]),
-            ErrorCode::InvalidTopicException,
-        ),
-        (new_topic("none", 0, &[]), ErrorCode::InvalidPartitions),
-        (new_topic("negative", -2, &[]), ErrorCode::InvalidPartitions),
-        (replicated, ErrorCode::InvalidReplicationFactor),
-        (assigned_elsewhere, ErrorCode::InvalidReplicaAssignment),
-        (
-            new_topic("unknown-key", 1, &[("no.such.key", "1")]),
-            ErrorCode::InvalidConfig,
-        ),
-        (
-            new_topic("bad-value", 1, &[("segment.bytes", "-5")]),
-            ErrorCode::InvalidConfig,
-        ),
-        (
-            new_topic("compacted", 1, &[("cleanup.policy", "compact")]),
-            ErrorCode::InvalidConfig,
-        ),
-        (
-            new_topic("isr", 1, &[("min.insync.replicas", "2")]),
-            ErrorCode::InvalidConfig,
-        ),
-    ];
+    let rows = impossible_topics();
     // All in one request with a good one in their midst.
     let mut topics: Vec<CreatableTopic> = rows.iter().map(|(topic, _)| topic.clone()).collect();
     topics.insert(3, new_topic("good", 1, &[]));
@@ -156,6 +109,42 @@ fn topics_that_cannot_be_are_refused_one_by_one() {
     }
     assert_eq!(client.metadata_of("good").error_code, 0);
     assert_eq!(topic_count(&mut client), 3);
+}
+
+fn impossible_topics() -> Vec<(CreatableTopic, ErrorCode)> {
+    let named = |name: &str| new_topic(name, 1, &[]);
+    let configured = |name: &str, key: &str, value: &str| new_topic(name, 1, &[(key, value)]);
+    let replicated = CreatableTopic {
+        replication_factor: 3,
+        ..named("replicated")
+    };
+    let elsewhere = CreatableTopic {
+        num_partitions: -1,
+        assignments: vec![CreatableReplicaAssignment {
+            partition_index: 0,
+            broker_ids: vec![12345],
+            ..CreatableReplicaAssignment::default()
+        }],
+        ..named("elsewhere")
+    };
+    let name = ErrorCode::InvalidTopicException;
+    let config = ErrorCode::InvalidConfig;
+    vec![
+        (named("taken"), ErrorCode::TopicAlreadyExists),
+        (named("with_dot"), name),
+        (named(""), name),
+        (named(".."), name),
+        (named("a b"), name),
+        (named(&"x".repeat(250)), name),
+        (new_topic("none", 0, &[]), ErrorCode::InvalidPartitions),
+        (new_topic("negative", -2, &[]), ErrorCode::InvalidPartitions),
+        (replicated, ErrorCode::InvalidReplicationFactor),
+        (elsewhere, ErrorCode::InvalidReplicaAssignment),
+        (configured("unknown-key", "no.such.key", "1"), config),
+        (configured("bad-value", "segment.bytes", "-5"), config),
+        (configured("compacted", "cleanup.policy", "compact"), config),
+        (configured("isr", "min.insync.replicas", "2"), config),
+    ]
 }
 
 #[test]

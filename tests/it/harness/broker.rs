@@ -24,6 +24,7 @@ pub fn binary() -> PathBuf {
 pub struct Start {
     pub data: PathBuf,
     pub listen: String,
+    pub admin: String,
     pub shards: u16,
     pub arguments: Vec<String>,
 }
@@ -33,6 +34,7 @@ impl Start {
         Start {
             data: data.into(),
             listen: "127.0.0.1:0".into(),
+            admin: "127.0.0.1:0".into(),
             shards: 2,
             arguments: Vec::new(),
         }
@@ -52,7 +54,7 @@ impl Start {
     pub fn command(&self) -> Command {
         let mut command = Command::new(binary());
         command.arg("serve").arg("--data").arg(&self.data);
-        command.args(["--listen", &self.listen, "--admin", "127.0.0.1:0"]);
+        command.args(["--listen", &self.listen, "--admin", &self.admin]);
         command.args(["--shards", &self.shards.to_string()]);
         command.args(&self.arguments);
         command

@@ -15,5 +15,7 @@ pub mod broker;
 pub mod client;
 pub mod directory;
 pub mod kafka;
+pub mod mount;
 pub mod operator;
+pub mod stream;
 pub mod wait;

@@ -1,0 +1,273 @@
+//! Many topics, many connections, and peers that do not keep pace: nobody else notices.
+
+use crate::harness::batches::{self, Record};
+use crate::harness::broker::Broker;
+use crate::harness::client::Connection;
+use crate::harness::directory::allocated_bytes;
+use crate::harness::kafka::{
+    FETCH_VERSION, LATEST, PRODUCE_VERSION, fetch_request, new_topic, produce_request,
+};
+use crate::harness::stream::Stream;
+use ottla::wire::messages::create_topics::CreateTopicsRequest;
+use ottla::wire::messages::metadata::MetadataRequest;
+use ottla::wire::produce::ProduceRequest;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("up to the hard limit");
+}
+
+#[test]
+fn a_thousand_topics_take_little_disk() {
+    const TOPICS: usize = 1_000;
+    const PARTITIONS: i32 = 4;
+    let mut broker = Broker::start("flood_topics");
+    let mut client = Connection::open(&broker.address);
+    let before = allocated_bytes(broker.data());
+    let names: Vec<String> = (0..TOPICS)
+        .map(|number| format!("topic-{number:04}"))
+        .collect();
+    for some in names.chunks(100) {
+        let request = CreateTopicsRequest {
+            topics: some
+                .iter()
+                .map(|name| new_topic(name, PARTITIONS, &[]))
+                .collect(),
+            timeout_ms: 60_000,
+            ..CreateTopicsRequest::default()
+        };
+        let answer = client.call(&request, 7);
+        assert!(answer.topics.iter().all(|topic| topic.error_code == 0));
+    }
+    let sent: Vec<i32> = names
+        .iter()
+        .map(|name| {
+            client
+                .send(&one_record_each(name, PARTITIONS), PRODUCE_VERSION)
+                .expect("sent")
+        })
+        .collect();
+    for correlation in sent {
+        let answer = client
+            .receive::<ProduceRequest>(PRODUCE_VERSION, correlation)
+            .expect("an answer");
+        let parts = &answer.responses[0].partition_responses;
+        assert!(
+            parts
+                .iter()
+                .all(|part| (part.error_code, part.base_offset) == (0, 0))
+        );
+    }
+    assert_eq!(listed(&mut client), (TOPICS, TOPICS * PARTITIONS as usize));
+    // Idle now; a stop has written everything to where it stays.
+    let running = allocated_bytes(broker.data()).saturating_sub(before);
+    broker.stop();
+    let stopped = allocated_bytes(broker.data()).saturating_sub(before);
+    let partitions = TOPICS as u64 * PARTITIONS as u64;
+    println!(
+        "per idle partition: {} bytes running, {} stopped",
+        running / partitions,
+        stopped / partitions
+    );
+    assert!(running <= partitions * 64 * 1024 && stopped <= partitions * 64 * 1024);
+    broker.restart();
+    let mut client = Connection::open(&broker.address);
+    assert_eq!(listed(&mut client), (TOPICS, TOPICS * PARTITIONS as usize));
+    for name in names.iter().step_by(97) {
+        for partition in 0..PARTITIONS {
+            assert_eq!(
+                client.values(name, partition),
+                [format!("{name}/{partition}")]
+            );
+        }
+    }
+}
+
+fn one_record_each(topic: &str, partitions: i32) -> ProduceRequest {
+    let part = |partition: i32| {
+        let batch = batches::batch(&[Record::value(format!("{topic}/{partition}"))]);
+        produce_request(topic, partition, batch, -1)
+    };
+    let mut request = part(0);
+    for partition in 1..partitions {
+        let other = part(partition).topic_data.remove(0);
+        request.topic_data[0]
+            .partition_data
+            .extend(other.partition_data);
+    }
+    request
+}
+
+/// Topics and partitions without an error.
+fn listed(client: &mut Connection) -> (usize, usize) {
+    let request = MetadataRequest {
+        topics: None,
+        ..MetadataRequest::default()
+    };
+    let topics = client.call(&request, 12).topics;
+    assert!(topics.iter().all(|topic| topic.error_code == 0));
+    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    (
+        topics.len(),
+        partitions
+            .filter(|part| part.error_code == 0 && part.leader_id >= 0)
+            .count(),
+    )
+}
+
+#[test]
+fn two_thousand_connections_stay_open() {
+    raise_open_files();
+    let broker = Broker::start("flood_connections");
+    let stream = Stream::start(&broker.address, "beside");
+    let before = broker.memory("VmRSS");
+    let mut connections: Vec<Connection> = Vec::new();
+    for _ in 0..2_000 {
+        let mut connection = Connection::open(&broker.address);
+        connection.call(&MetadataRequest::default(), 12);
+        connections.push(connection);
+    }
+    let each = broker.memory("VmRSS").saturating_sub(before) / 2_000;
+    // All of them still speak, the first as well as the last.
+    for connection in &mut connections {
+        connection.call(&MetadataRequest::default(), 12);
+    }
+    println!("{each} bytes per connection, beside: {:?}", stream.stop());
+}
+
+/// A hundred thousand MiB are claimed and never sent.
+#[test]
+fn claims_of_huge_frames_take_no_memory() {
+    raise_open_files();
+    let broker = Broker::start("flood_claims");
+    let stream = Stream::start(&broker.address, "beside");
+    let before = broker.memory("VmHWM");
+    let claims: Vec<TcpStream> = (0..1_000)
+        .map(|_| {
+            let mut socket = TcpStream::connect(&broker.address).expect("accepted");
+            let mut head = (100 * MIB as i32).to_be_bytes().to_vec();
+            // A Produce of version 9, its body still to come.
+            head.extend(b"\0\0\0\x09\0\0\0\x01\0\x02it\0");
+            socket.write_all(&head).expect("sent");
+            socket
+        })
+        .collect();
+    // Others are served as if nothing was claimed.
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("others", 4, &[]);
+    for number in 0..200 {
+        client.produce_values("others", number % 4, &["served"]);
+    }
+    let grown = broker.memory("VmHWM").saturating_sub(before);
+    println!(
+        "peak memory grew by {} KiB, beside: {:?}",
+        grown / 1024,
+        stream.stop()
+    );
+    assert!(grown < 64 * MIB, "{grown}");
+    drop(claims);
+    assert_eq!(
+        broker
+            .metrics()
+            .sum("ottla_unknown_server_errors_total", &[]),
+        0.0
+    );
+}
+
+/// Asks for megabytes again and again and takes none of them.
+#[test]
+fn a_reader_that_never_reads_harms_only_itself() {
+    let broker = Broker::start("flood_never_reads");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("large", 1, &[]);
+    let mebibyte = batches::batch(&[Record::value("x".repeat(1_000_000))]);
+    for _ in 0..32 {
+        client.produce("large", 0, mebibyte.clone());
+    }
+    let alone = {
+        let stream = Stream::start(&broker.address, "alone");
+        thread::sleep(Duration::from_secs(1));
+        stream.stop()
+    };
+    let stream = Stream::start(&broker.address, "beside");
+    let before = broker.memory("VmHWM");
+    let mut greedy: Vec<Connection> = (0..8).map(|_| Connection::open(&broker.address)).collect();
+    for connection in &mut greedy {
+        connection
+            .stream
+            .set_write_timeout(Some(Duration::from_millis(500)))
+            .expect("a timeout");
+        for _ in 0..200 {
+            if connection
+                .send(&fetch_request("large", 0, 0), FETCH_VERSION)
+                .is_err()
+            {
+                break;
+            }
+        }
+    }
+    let grown = broker.memory("VmHWM").saturating_sub(before);
+    let beside = stream.stop();
+    println!(
+        "alone {alone:?}, beside {beside:?}, peak memory grew by {} KiB",
+        grown / 1024
+    );
+    assert!(beside.longest < Duration::from_secs(5));
+    assert!(
+        grown < 256 * MIB,
+        "answers nobody takes are bounded: {grown}"
+    );
+}
+
+#[test]
+fn half_a_request_harms_only_its_sender() {
+    let broker = Broker::start("flood_half_sent");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("half", 1, &[]);
+    let batch = batches::batch(&[Record::value("x".repeat(900_000))]);
+    let mut halves: Vec<TcpStream> = Vec::new();
+    let frame = whole_frame(&produce_request("half", 0, batch.clone(), -1));
+    for _ in 0..200 {
+        let mut socket = TcpStream::connect(&broker.address).expect("accepted");
+        socket.write_all(&frame[..1_000]).expect("sent");
+        halves.push(socket);
+    }
+    let stream = Stream::start(&broker.address, "beside");
+    for _ in 0..20 {
+        client.produce("half", 0, batch.clone());
+    }
+    let beside = stream.stop();
+    println!("beside 200 half requests: {beside:?}");
+    assert!(beside.longest < Duration::from_secs(5));
+    // The other half is still welcome.
+    let last = halves.last_mut().expect("some");
+    last.write_all(&frame[1_000..]).expect("sent");
+    last.set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a timeout");
+    last.read_exact(&mut [0; 8]).expect("an answer");
+    assert_eq!(client.offset("half", 0, LATEST), 21);
+}
+
+fn whole_frame(request: &ProduceRequest) -> Vec<u8> {
+    use ottla::wire::ApiKey;
+    use ottla::wire::header::RequestHeader;
+    let header = RequestHeader {
+        api_key: ApiKey::Produce,
+        api_version: PRODUCE_VERSION,
+        correlation_id: 1,
+        client_id: None,
+        unknown_tagged_fields: Vec::new(),
+    };
+    ottla::wire::frame::request_frame(&header, request).to_vec()
+}

@@ -1,0 +1,334 @@
+//! Starts that must fail, each with one line that names the fix; and starts that only look odd.
+
+use crate::harness::broker::{Broker, Start, binary, failed_start};
+use crate::harness::client::Connection;
+use crate::harness::directory::Directory;
+use crate::harness::mount;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs the command, which must end by itself with code 1 and one line that has all of `fragments`.
+fn refused(command: &mut Command, fragments: &[&str]) {
+    let (status, text) = failed_start(command);
+    assert_eq!(status.code(), Some(1), "{status}\n{text}");
+    let errors: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("ottla: "))
+        .collect();
+    assert_eq!(errors.len(), 1, "one line:\n{text}");
+    for fragment in fragments {
+        assert!(
+            errors[0].contains(fragment),
+            "{fragment:?} is not in {:?}",
+            errors[0]
+        );
+    }
+    assert!(!text.contains("ottla ready"), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+fn wrapped(wrapper: &[&str], start: &Start) -> Command {
+    let inner = start.command();
+    let mut command = Command::new(wrapper[0]);
+    command
+        .args(&wrapper[1..])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    command
+}
+
+#[test]
+fn memory_is_no_disk() {
+    let directory = Path::new("/dev/shm").join(format!("ottla-it-{}", std::process::id()));
+    refused(
+        &mut Start::in_directory(&directory).command(),
+        &["tmpfs", "Fix: --data"],
+    );
+    let _ = fs::remove_dir_all(&directory);
+}
+
+#[test]
+fn a_port_of_another_program_is_taken() {
+    let directory = Directory::new("start_port");
+    let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = other.local_addr().expect("bound").to_string();
+    let mut start = Start::in_directory(&directory.path().join("data"));
+    start.listen = address.clone();
+    refused(
+        &mut start.command(),
+        &[&address, "taken", "Fix: stop it, or choose another port"],
+    );
+}
+
+/// Shards share their port, so a second broker could steal half of the clients without an error.
+#[test]
+fn two_brokers_do_not_share_a_port() {
+    let first = Broker::start("start_two_brokers");
+    let directory = Directory::new("start_second_broker");
+    let mut start = Start::in_directory(&directory.path().join("data"));
+    start.listen = first.address.clone();
+    refused(&mut start.command(), &[&first.address, "another ottla"]);
+    start.listen = "127.0.0.1:0".into();
+    start.admin = first.admin.clone();
+    refused(&mut start.command(), &[&first.admin, "taken"]);
+    Connection::open(&first.address).create_topic("undisturbed", 1, &[]);
+}
+
+#[test]
+fn a_directory_has_one_process() {
+    let first = Broker::start("start_in_use");
+    let start = Start::in_directory(first.data());
+    refused(&mut start.command(), &["in use", "Fix: stop it"]);
+    Connection::open(&first.address).create_topic("undisturbed", 1, &[]);
+}
+
+#[test]
+fn a_directory_belongs_to_its_node() {
+    let mut broker = Broker::start_with("start_other_node", |start| start.set("node.id", "3"));
+    broker.stop();
+    let start = Start::in_directory(broker.data()).set("node.id", "4");
+    refused(
+        &mut start.command(),
+        &["belongs to node 3", "Fix: --set node.id=3"],
+    );
+    broker.restart();
+}
+
+#[test]
+fn locked_memory_may_be_too_small() {
+    let directory = Directory::new("start_memlock");
+    let start = Start::in_directory(&directory.path().join("data"));
+    let mut command = wrapped(&["prlimit", "--memlock=65536:65536"], &start);
+    refused(
+        &mut command,
+        &["locked memory is limited to 64 KiB", "Fix: LimitMEMLOCK"],
+    );
+}
+
+#[test]
+fn io_uring_may_be_blocked() {
+    let directory = Directory::new("start_seccomp");
+    let start = Start::in_directory(&directory.path().join("data"));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/without_io_uring.py");
+    let mut command = wrapped(&["/usr/bin/python3", script], &start);
+    refused(&mut command, &["io_uring is blocked", "seccomp", "Fix:"]);
+}
+
+#[test]
+fn a_disk_may_be_too_small_to_start_on() {
+    let directory = Directory::new("start_disk_full");
+    let Some(disk) = mount::small_ext4(directory.path(), 48 << 20) else {
+        return;
+    };
+    let start = Start::in_directory(&disk.path().join("data"));
+    refused(
+        &mut start.command(),
+        &["disk of", "full", "Fix: free space"],
+    );
+}
+
+#[test]
+fn an_overlay_is_used_with_a_warning() {
+    let directory = Directory::new("start_overlay_layers");
+    let Some(overlay) = mount::overlay(directory.path()) else {
+        return;
+    };
+    let data = overlay.path().join("data");
+    let broker = Broker::start_with("start_overlay", |mut start| {
+        start.data = data;
+        start
+    });
+    assert!(broker.log().contains("overlay"), "{}", broker.log());
+    Connection::open(&broker.address).create_topic("works", 1, &[]);
+    drop(broker);
+}
+
+#[test]
+fn a_path_that_is_no_directory() {
+    let directory = Directory::new("start_file");
+    let file = directory.path().join("file");
+    fs::write(&file, "something else").expect("writable");
+    refused(
+        &mut Start::in_directory(&file).command(),
+        &["data directory", "Fix: --data"],
+    );
+    assert_eq!(
+        fs::read_to_string(&file).expect("untouched"),
+        "something else"
+    );
+}
+
+#[test]
+fn settings_that_cannot_be_are_named() {
+    let directory = Directory::new("start_settings");
+    let data = directory.path().join("data");
+    let rows: &[(&str, &str, &[&str])] = &[
+        ("no.such.key", "1", &["no.such.key"]),
+        ("node.id", "-1", &["node.id"]),
+        ("node.id", "one", &["node.id"]),
+        ("kafka.num.partitions", "many", &["num.partitions"]),
+        ("kafka.no.such.key", "1", &["no.such.key"]),
+    ];
+    for (key, value, fragments) in rows {
+        refused(
+            &mut Start::in_directory(&data).set(key, value).command(),
+            fragments,
+        );
+    }
+    assert!(
+        !data.exists(),
+        "nothing is created for settings that cannot be"
+    );
+}
+
+#[test]
+fn a_file_is_read_and_its_faults_are_named() {
+    let directory = Directory::new("start_file_faults");
+    let file = directory.path().join("ottla.toml");
+    let rows = [
+        ("[node\n", "line 1"),
+        ("[node]\nidd = 3\n", "idd"),
+        ("[node]\nid = \"three\"\n", "id"),
+        ("[nodes]\nid = 3\n", "nodes"),
+    ];
+    for (text, fragment) in rows {
+        fs::write(&file, text).expect("writable");
+        let mut command = Start::in_directory(&directory.path().join("data")).command();
+        command.arg("--config").arg(&file);
+        refused(&mut command, &["ottla.toml", fragment]);
+    }
+    let mut command = Start::in_directory(&directory.path().join("data")).command();
+    command
+        .arg("--config")
+        .arg(directory.path().join("absent.toml"));
+    refused(&mut command, &["absent.toml"]);
+}
+
+/// File < environment < command line.
+#[test]
+fn the_command_line_wins() {
+    let directory = Directory::new("start_layers");
+    let file = directory.path().join("ottla.toml");
+    fs::write(
+        &file,
+        "[kafka]\n\"num.partitions\" = 2\n\"log.retention.ms\" = 2000000\n",
+    )
+    .expect("writable");
+    let file = file.display().to_string();
+    let broker = Broker::start_with("start_layers_broker", |start| {
+        let start = start.argument("--config").argument(&file);
+        start.set("kafka.num.partitions", "4")
+    });
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("layers", -1, &[]);
+    assert_eq!(client.metadata_of("layers").partitions.len(), 4);
+    assert_eq!(client.config_value(2, "layers", "retention.ms"), "2000000");
+}
+
+/// Everything by default: both families of localhost, the admin plane, a directory beside.
+#[test]
+fn no_arguments_are_enough() {
+    let directory = Directory::new("start_no_arguments");
+    // Fixed ports, so a network of its own.
+    let script = format!(
+        "ip link set lo up && cd {} && {} serve > ready & broker=$!
+         for n in $(seq 600); do grep -q ottla ready 2>/dev/null && break; sleep 0.1; done
+         cat ready; : < /dev/tcp/127.0.0.1/9092 && : < /dev/tcp/::1/9092 && : < /dev/tcp/127.0.0.1/9644 && echo dialled
+         kill $broker; wait $broker; echo code $?",
+        directory.path().display(),
+        binary().display()
+    );
+    let script = script.replace("serve > ready", "serve > ready 2> log");
+    let run = Command::new("unshare")
+        .args(["-n", "bash", "-c", &script])
+        .current_dir(directory.path())
+        .output();
+    let output = run.expect("unshare is part of every Debian");
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !text.contains("ottla ready")
+        && String::from_utf8_lossy(&output.stderr).contains("unshare failed")
+    {
+        println!("skipped: no network namespace");
+        return;
+    }
+    assert!(
+        text.contains("ottla ready: kafka localhost:9092, admin 127.0.0.1:9644, data "),
+        "{text}"
+    );
+    assert!(text.contains("/ottla-data, "), "{text}");
+    assert!(text.contains(" durability flushed"), "{text}");
+    assert!(
+        text.contains("dialled"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(text.contains("code 0"), "{text}");
+    let log = fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn the_ready_line_says_everything() {
+    let broker = Broker::start_with("start_ready_line", |start| {
+        start.argument("--durability").argument("memory")
+    });
+    let expected = format!(
+        "ottla ready: kafka {}, admin {}, data {}, 2 shards, durability memory",
+        broker.address,
+        broker.admin,
+        broker.data().display()
+    );
+    assert_eq!(broker.ready_line, expected);
+    assert!(!broker.address.ends_with(":0") && !broker.admin.ends_with(":0"));
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised() {
+    let directory = Directory::new("start_nofile");
+    let start = Start::in_directory(&directory.path().join("data"));
+    let mut inner = wrapped(&["prlimit", "--nofile=256:4096"], &start);
+    inner
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null());
+    let mut child = inner.spawn().expect("prlimit is part of every Debian");
+    let output = child.stdout.take().expect("piped");
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).expect("a line");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap_or_default();
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(line.starts_with("ottla ready"), "{line}");
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .expect("a line");
+    assert_eq!(files.split_whitespace().nth(3), Some("4096"), "{files}");
+}
+
+/// What the journal and the metadata take on an empty directory is written once, not grown under load.
+#[test]
+fn the_journal_is_there_before_the_first_record() {
+    let broker = Broker::start("start_journal");
+    let journals: Vec<u64> = files_below(broker.data(), "journal");
+    assert!(!journals.is_empty());
+    for blocks in journals {
+        assert!(blocks > 0, "written, not sparse");
+    }
+}
+
+/// Allocated blocks of each file whose path contains the word.
+fn files_below(path: &Path, word: &str) -> Vec<u64> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).expect("a directory").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_below(&path, word));
+        } else if path.display().to_string().contains(word) {
+            found.push(fs::metadata(&path).expect("there").blocks());
+        }
+    }
+    found
+}

@@ -1,0 +1,198 @@
+//! Ends: asked for, they are clean; a bug in one shard ends all.
+
+use crate::harness::admin;
+use crate::harness::batches::{self, Record};
+use crate::harness::broker::Broker;
+use crate::harness::client::Connection;
+use crate::harness::kafka::{FETCH_VERSION, PRODUCE_VERSION, fetch_request, produce_request};
+use crate::harness::wait::wait_until;
+use ottla::wire::produce::ProduceRequest;
+use rustix::process::Signal;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+#[test]
+fn both_signals_drain_and_leave_nothing_to_replay() {
+    let mut broker = Broker::start("stop_signals");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("drained", 4, &[]);
+    for signal in [Signal::TERM, Signal::INT] {
+        for number in 0..50 {
+            client.produce_values("drained", number % 4, &["kept"]);
+        }
+        let before: Vec<_> = (0..4)
+            .map(|part| client.read_all("drained", part))
+            .collect();
+        broker.signal(signal);
+        let status = broker.wait();
+        assert_eq!(status.code(), Some(0), "{signal:?}\n{}", broker.log());
+        broker.restart();
+        client = Connection::open(&broker.address);
+        let after: Vec<_> = (0..4)
+            .map(|part| client.read_all("drained", part))
+            .collect();
+        assert_eq!(after, before);
+        assert_eq!(broker.metrics().known("ottla_recovery_replayed_bytes"), 0.0);
+    }
+}
+
+/// What was dispatched before the signal is answered; whoever only waits is let go.
+#[test]
+fn a_stop_answers_what_is_under_way() {
+    let mut broker = Broker::start("stop_in_flight");
+    let mut writer = Connection::open(&broker.address);
+    let mut reader = Connection::open(&broker.address);
+    let _idle = Connection::open(&broker.address);
+    writer.create_topic("flight", 1, &[]);
+    let mut parked = fetch_request("flight", 0, 0);
+    parked.max_wait_ms = 50_000;
+    parked.min_bytes = 1 << 20;
+    reader.send(&parked, FETCH_VERSION).expect("sent");
+    let mut sent = Vec::new();
+    for number in 0..200 {
+        let batch = batches::batch(&[Record::value(format!("{number}"))]);
+        let request = produce_request("flight", 0, batch, -1);
+        sent.push(writer.send(&request, PRODUCE_VERSION).expect("sent"));
+    }
+    // The first answer shows that the broker has begun with them.
+    let mut acknowledged = 0;
+    let mut sent = sent.into_iter();
+    let first = sent.next().expect("one");
+    writer
+        .receive::<ProduceRequest>(PRODUCE_VERSION, first)
+        .expect("an answer");
+    acknowledged += 1;
+    let started = Instant::now();
+    broker.signal(Signal::TERM);
+    for correlation in sent {
+        match writer.receive::<ProduceRequest>(PRODUCE_VERSION, correlation) {
+            Ok(answer) => {
+                acknowledged +=
+                    usize::from(answer.responses[0].partition_responses[0].error_code == 0)
+            }
+            Err(_) => break,
+        }
+    }
+    assert_eq!(broker.wait().code(), Some(0));
+    assert!(
+        started.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        started.elapsed()
+    );
+    broker.restart();
+    let kept = Connection::open(&broker.address).values("flight", 0).len();
+    assert!(
+        kept >= acknowledged,
+        "{kept} kept, {acknowledged} acknowledged"
+    );
+}
+
+/// A shard that panics would leave its partitions silent, so the process ends, and says why.
+#[test]
+fn a_panicking_shard_ends_the_process() {
+    let mut broker = Broker::start("stop_panic");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("before", 1, &[]);
+    client.produce_values("before", 0, &["kept"]);
+    if !panic_in_a_shard(&broker) {
+        println!("skipped: no gdb, or tracing is not permitted");
+        return;
+    }
+    let status = broker.wait();
+    assert_eq!(
+        status.signal(),
+        Some(libc_sigabrt()),
+        "{status}\n{}",
+        broker.log()
+    );
+    let log = broker.log();
+    assert!(
+        log.contains("panicked") && log.contains("the process ends"),
+        "{log}"
+    );
+    broker.restart();
+    assert_eq!(
+        Connection::open(&broker.address).values("before", 0),
+        ["kept"]
+    );
+}
+
+fn libc_sigabrt() -> i32 {
+    Signal::ABORT.as_raw()
+}
+
+/// There is no hook for this in the product: a debugger makes a shard's thread call the panic machinery.
+fn panic_in_a_shard(broker: &Broker) -> bool {
+    let pid = broker.pid().as_raw_nonzero().to_string();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/panic.gdb");
+    let run = Command::new("gdb")
+        .args(["-q", "-batch", "-p", &pid, "-x", script])
+        .output();
+    let Ok(output) = run else { return false };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    println!("{text}");
+    !text.contains("ptrace: Operation not permitted")
+}
+
+#[test]
+fn health_follows_the_life_of_the_process() {
+    let mut broker = Broker::start("stop_health");
+    for path in ["/health/live", "/health/ready"] {
+        let (status, body) = admin::get(&broker.admin, path).expect("an answer");
+        assert_eq!(status, 200, "{path}: {body}");
+    }
+    let (status, _) = admin::get(&broker.admin, "/nowhere").expect("an answer");
+    assert_eq!(status, 404);
+    let address = broker.admin.clone();
+    broker.stop();
+    wait_until("the end of the admin plane", || {
+        admin::get(&address, "/health/live").is_err()
+    });
+}
+
+#[test]
+fn the_admin_plane_can_be_off() {
+    let mut broker = Broker::start_with("stop_admin_off", |mut start| {
+        start.admin = "off".into();
+        start
+    });
+    assert!(
+        broker.ready_line.contains("admin off"),
+        "{}",
+        broker.ready_line
+    );
+    Connection::open(&broker.address).create_topic("works", 1, &[]);
+    broker.stop();
+}
+
+/// The text of a scrape is what Prometheus calls clean.
+#[test]
+fn metrics_are_clean() {
+    let broker = Broker::start("stop_metrics");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("measured", 2, &[]);
+    client.produce_values("measured", 0, &["x"]);
+    client.values("measured", 0);
+    let metrics = broker.metrics();
+    assert!(metrics.known("ottla_build_info") == 1.0);
+    assert_eq!(metrics.known("ottla_produce_duplicates_total"), 0.0);
+    let check = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut check) = check else {
+        println!("skipped: no promtool");
+        return;
+    };
+    let mut input = check.stdin.take().expect("piped");
+    std::io::Write::write_all(&mut input, metrics.text().as_bytes()).expect("written");
+    drop(input);
+    let output = check.wait_with_output().expect("promtool ends");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.trim().is_empty(), "{text}");
+}
