@@ -33,7 +33,7 @@ fn both_signals_drain_and_leave_nothing_to_replay() {
             .map(|part| client.read_all("drained", part))
             .collect();
         assert_eq!(after, before);
-        assert_eq!(broker.metrics().known("ottla_recovery_replayed_bytes"), 0.0);
+        assert_eq!(broker.metrics().known("ottla_recovery_read_bytes"), 0.0);
     }
 }
 
