@@ -132,6 +132,12 @@ pub const DECOMPRESSED_BYTES_MAX: usize = 64 * MIB;
 pub const DECOMPRESSED_RATIO_MAX: usize = 200;
 /// Partitions one topic may have, and topics one request may create.
 pub const PARTITIONS_PER_TOPIC_MAX: i32 = 10_000;
+/// Partitions of all topics together; each costs memory on its shard whether it is used or not.
+pub const PARTITIONS_MAX: usize = 100_000;
+/// Kafka's limit for the name of a topic.
+pub const TOPIC_NAME_BYTES_MAX: usize = 249;
+/// Value of one config; a list of replicas is the longest there is.
+pub const CONFIG_VALUE_BYTES_MAX: usize = 32 * KIB;
 /// Longest stop: after it what is left is cut off.
 pub const STOP_MS_MAX: u64 = 30_000;
 

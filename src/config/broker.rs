@@ -52,13 +52,13 @@ pub fn check(
 }
 
 impl BrokerConfig {
-    /// Fails when a layer holds a value that this release does not understand, or values that contradict.
+    /// Fails when a layer holds a value that this release does not understand.
     pub fn resolve(
         layers: &BrokerLayers,
         rules: &TopicRules,
     ) -> Result<BrokerConfig, ConfigProblem> {
         let values = Values(layers);
-        let config = BrokerConfig {
+        Ok(BrokerConfig {
             auto_create_topics: values.text("auto.create.topics.enable")? == "true",
             delete_topics: values.text("delete.topic.enable")? == "true",
             partitions_default: values.number("num.partitions")?,
@@ -71,11 +71,12 @@ impl BrokerConfig {
             connections_per_ip_max: values.number("max.connections.per.ip")?,
             producer_id_expiration_ms: values.number("producer.id.expiration.ms")?,
             topic: TopicConfig::inherit(layers, rules)?,
-        };
-        config
-            .topic
-            .check_whole(config.replication_factor_default)?;
-        Ok(config)
+        })
+    }
+
+    /// Checks what depends on more than one config.
+    pub fn check_whole(&self) -> Result<(), ConfigProblem> {
+        self.topic.check_whole(self.replication_factor_default)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a configuration was refused. The words are Apache Kafka's where it has some: clients show them to people.
 
 use super::value::Kind;
+use crate::base::limits::CONFIG_VALUE_BYTES_MAX;
 use std::fmt;
 
 /// One refused configuration. Clients see it as INVALID_CONFIG with this text.
@@ -65,6 +66,7 @@ pub enum Reason {
     Above(i64),
     NotOneOf(&'static [&'static str]),
     NotAReplicaList,
+    TooLong,
     /// Above what this node's memory allows.
     AboveNodeLimit {
         limit: i64,
@@ -156,6 +158,12 @@ impl fmt::Display for Reason {
                 "must be the literal '*' or a list of replicas in the following format: \
                  [partitionId]:[brokerId],[partitionId]:[brokerId],...",
             ),
+            Reason::TooLong => {
+                write!(
+                    f,
+                    "Value must be no longer than {CONFIG_VALUE_BYTES_MAX} bytes"
+                )
+            }
             Reason::AboveNodeLimit { limit, setting } => write!(
                 f,
                 "Value must be no more than {limit} on this node; raise the setting {setting}"

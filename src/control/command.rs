@@ -55,7 +55,7 @@ pub struct NewTopic {
 }
 
 /// A topic to delete.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TopicRef {
     Name(String),
     Id(TopicId),

@@ -1,20 +1,24 @@
-//! The controller: command in, records, answer and next image out.
+//! The controller: command in; records, answer and next image out.
 
 use super::command::{Command, Outcome};
+use super::decide;
 use super::image::Image;
-use super::record::ReplayError;
+use super::record::Record;
+use super::replay_error::{ApplyError, Place, ReplayError};
+use super::snapshot;
 use crate::base::ids::{NodeId, Uuid};
 use crate::config::{Overrides, TopicRules};
 use bytes::Bytes;
 use std::sync::Arc;
 
 /// Decides about changes of the metadata. Lives on shard 0; one proposal is in flight at a time.
+#[derive(Debug)]
 pub struct Controller {
     image: Arc<Image>,
 }
 
 /// What a command comes to. Nothing of it holds before its records are durable.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Proposal {
     /// To be appended to the metadata log as one write; empty when nothing changes.
     pub records: Vec<Bytes>,
@@ -40,20 +44,77 @@ impl Controller {
         snapshot: Option<Bytes>,
         records: impl IntoIterator<Item = Bytes>,
     ) -> Result<Controller, ReplayError> {
-        let _ = (start, snapshot, records.into_iter().count());
-        unimplemented!()
+        let mut image = match snapshot {
+            Some(bytes) => snapshot::decode(&start, &bytes)?,
+            None => Image::empty(&start).map_err(|problem| ReplayError {
+                place: Place::Log(0),
+                problem: ApplyError::Config(problem).into(),
+            })?,
+        };
+        for (index, record) in records.into_iter().enumerate() {
+            let place = Place::Log(index);
+            snapshot::replay(&mut image, &record)
+                .map_err(|problem| ReplayError { place, problem })?;
+        }
+        let image = Arc::new(image);
+        Ok(Controller { image })
     }
 
-    /// The whole image as bytes for a snapshot of the metadata log.
-    pub fn snapshot(image: &Image) -> Bytes {
-        unimplemented!("{image:?}")
-    }
-
+    /// The metadata after every proposal so far.
     pub fn image(&self) -> &Arc<Image> {
         &self.image
     }
 
+    /// Decides about `command`. The next proposal builds on this one: when its records cannot be made durable, the
+    /// directory has failed and there is no next one.
     pub fn propose(&mut self, command: Command) -> Proposal {
-        unimplemented!("{command:?}")
+        let mut draft = Draft::new(&self.image);
+        let outcome = decide::decide(&mut draft, command);
+        let Draft { image, records } = draft;
+        if !records.is_empty() {
+            self.image = Arc::new(image);
+        }
+        let image = self.image.clone();
+        Proposal {
+            records,
+            outcome,
+            image,
+        }
+    }
+
+    /// The whole image as bytes for a snapshot of the metadata log.
+    pub fn snapshot(image: &Image) -> Bytes {
+        snapshot::encode(image)
     }
 }
+
+/// The image as it becomes while a command is decided, item by item.
+pub(super) struct Draft {
+    pub(super) image: Image,
+    records: Vec<Bytes>,
+}
+
+impl Draft {
+    fn new(image: &Image) -> Draft {
+        Draft {
+            image: image.clone(),
+            records: Vec::new(),
+        }
+    }
+
+    /// Panics when the record does not fit: what a decision allows, `apply` accepts.
+    pub(super) fn push(&mut self, record: Record) {
+        let bytes = record.encode();
+        debug_assert_eq!(Record::decode(&bytes), Ok(Some(record.clone())));
+        self.image.apply(record).expect("a checked change applies");
+        self.records.push(bytes);
+    }
+
+    /// Forgets all changes: the command only asked whether they are allowed.
+    pub(super) fn withdraw(&mut self) {
+        self.records.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -63,6 +63,7 @@ pub enum RequestProblem {
     DuplicateTopic,
     DuplicateTopicId,
     NullTopicId,
+    ClusterMetadataTopic,
     AssignmentAndFactor,
     AssignmentAndPartitions,
     DuplicateResource,
@@ -167,6 +168,9 @@ impl fmt::Display for RequestProblem {
             RequestProblem::DuplicateTopic => f.write_str("Duplicate topic name."),
             RequestProblem::DuplicateTopicId => f.write_str("Duplicate topic id."),
             RequestProblem::NullTopicId => f.write_str("Neither topic name nor id were specified."),
+            RequestProblem::ClusterMetadataTopic => {
+                f.write_str("Creation of internal topic __cluster_metadata is prohibited.")
+            }
             RequestProblem::AssignmentAndFactor => f.write_str(
                 "A manual partition assignment was specified, but replication factor was not set \
                  to -1.",
@@ -258,5 +262,35 @@ impl fmt::Display for AssignmentProblem {
                  assignment(s) were specified."
             ),
         }
+    }
+}
+
+impl From<NameProblem> for ControlError {
+    fn from(problem: NameProblem) -> ControlError {
+        ControlError::InvalidName(problem)
+    }
+}
+
+impl From<RequestProblem> for ControlError {
+    fn from(problem: RequestProblem) -> ControlError {
+        ControlError::InvalidRequest(problem)
+    }
+}
+
+impl From<PartitionProblem> for ControlError {
+    fn from(problem: PartitionProblem) -> ControlError {
+        ControlError::InvalidPartitions(problem)
+    }
+}
+
+impl From<AssignmentProblem> for ControlError {
+    fn from(problem: AssignmentProblem) -> ControlError {
+        ControlError::InvalidAssignment(problem)
+    }
+}
+
+impl From<ConfigProblem> for ControlError {
+    fn from(problem: ConfigProblem) -> ControlError {
+        ControlError::InvalidConfig(problem)
     }
 }

@@ -1,8 +1,11 @@
 //! The cluster's metadata at one version: immutable, shared by every core, replaced as a whole.
 
+use super::controller::Start;
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{NodeId, TopicId, Uuid};
-use crate::config::{BrokerConfig, BrokerLayers, Overrides, TopicConfig, TopicRules};
+use crate::config::{
+    BrokerConfig, BrokerLayers, ConfigProblem, Overrides, TopicConfig, TopicRules,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -79,6 +82,34 @@ pub struct Changes {
 }
 
 impl Image {
+    /// A cluster nobody has used yet.
+    ///
+    /// Fails when the node's own broker configs are not valid.
+    pub(super) fn empty(start: &Start) -> Result<Image, ConfigProblem> {
+        let mut image = Image {
+            version: 0,
+            cluster_id: start.cluster_id,
+            node_id: start.node_id,
+            broker: None,
+            term: 0,
+            next_producer_id: 0,
+            layers: BrokerLayers {
+                fixed: start.fixed.clone(),
+                ..BrokerLayers::default()
+            },
+            config: Arc::default(),
+            rules: start.rules,
+            broker_overrides: Arc::default(),
+            topics: Arc::default(),
+            names: Arc::default(),
+            folded_names: Arc::default(),
+            tombstones: Arc::default(),
+            partitions: 0,
+        };
+        image.refresh_config()?;
+        Ok(image)
+    }
+
     pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
         self.topics.get(name)
     }

@@ -6,14 +6,22 @@
 //! or succeeds alone; an unknown record that is not marked skippable stops a start.
 //! **Enter at** [`controller`], then [`image`].
 
-pub mod error;
-
 pub mod command;
 pub mod controller;
+pub mod error;
 pub mod image;
-pub mod record;
+
+mod decide;
+pub mod names;
+
+mod apply;
+mod codec;
+mod record;
+pub mod replay_error;
+mod snapshot;
 
 pub use command::{Command, Outcome};
 pub use controller::{Controller, Proposal, Start};
 pub use error::ControlError;
 pub use image::{Image, Topic};
+pub use replay_error::ReplayError;
