@@ -64,6 +64,11 @@ impl Limits {
         self.pool_bytes / 2
     }
 
+    /// Bodies of requests that a shard works on.
+    pub const fn request_bytes_max(&self) -> usize {
+        self.pool_bytes / 4
+    }
+
     /// The largest record batch a topic may allow (`max.message.bytes`).
     pub const fn batch_bytes_max(&self) -> usize {
         self.pool_bytes / 8
@@ -127,9 +132,26 @@ pub const CONNECTION_IDLE_MS_MAX: u64 = 600_000;
 pub const SEND_STALL_MS_MAX: u64 = 30_000;
 /// Messages between two shards, each direction; a power of two.
 pub const MAILBOX_MESSAGES_MAX: usize = 1_024;
+/// Requests between two shards that are not yet answered, per direction: work, fetches that wait for data, metadata.
+/// What goes beyond is answered as busy.
+pub const SHARD_CALLS_MAX: usize = 16_384;
+pub const SHARD_WAITS_MAX: usize = CONNECTIONS_MAX;
+pub const SHARD_CONTROL_CALLS_MAX: usize = 4_096;
+/// Batches of one shard that wait for room; one more is refused.
+pub const PARKED_BATCHES_MAX: usize = 16_384;
+/// Proposals that wait for the controller.
+pub const PROPOSALS_WAITING_MAX: usize = 4_096;
+/// Producer ids a shard takes at once.
+pub const PRODUCER_ID_BLOCK: u32 = 1_000;
+/// I/O memory of each executor, registered with its rings.
+pub const SHARD_IO_MEMORY_BYTES: usize = 16 * MIB;
 /// Decompressed size of one batch, absolute and as a multiple of its stored size.
 pub const DECOMPRESSED_BYTES_MAX: usize = 64 * MIB;
 pub const DECOMPRESSED_RATIO_MAX: usize = 200;
+/// What any batch may expand to whatever the ratio: a batch of equal records shrinks a thousandfold, honestly.
+pub const DECOMPRESSED_FLOOR_BYTES: usize = 4 * MIB;
+/// Largest zstd window (2^23 = 8 MiB, the largest of the ordinary levels).
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Partitions one topic may have, and topics one request may create.
 pub const PARTITIONS_PER_TOPIC_MAX: i32 = 10_000;
 /// Partitions of all topics together; each costs memory on its shard whether it is used or not.
@@ -141,4 +163,5 @@ pub const CONFIG_VALUE_BYTES_MAX: usize = 32 * KIB;
 /// Longest stop: after it what is left is cut off.
 pub const STOP_MS_MAX: u64 = 30_000;
 
+const _: () = assert!(DECOMPRESSED_FLOOR_BYTES <= DECOMPRESSED_BYTES_MAX);
 const _: () = assert!(MAILBOX_MESSAGES_MAX.is_power_of_two());

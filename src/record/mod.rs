@@ -9,11 +9,18 @@
 
 pub mod batch;
 pub mod validate;
+// Single records and codecs: not on the way in or out of the log.
+pub mod builder;
+pub mod compression;
+pub mod iterate;
+mod varint;
 
 pub use batch::{
     Attributes, BATCH_HEADER_BYTES, BatchError, BatchHeader, Batches, Codec, TimestampKind,
     crc_matches, sequence_plus,
 };
+pub use builder::{BatchBuilder, NewRecord};
+pub use iterate::{Record, RecordError, find_timestamp, max_timestamp_record, records};
 pub use validate::{
     BatchRejection, BatchRules, StampedBatch, TimestampRules, ValidBatch, validate,
 };

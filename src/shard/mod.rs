@@ -1,1 +1,31 @@
-//! (front page)
+//! One core: the partitions it owns, the requests it gets, the loop that brings both together.
+//!
+//! **Owns** the cross-core vocabulary and the mesh it travels, the driver around every decider, the clock, randomness,
+//! deadlines, the task queues of the executor.
+//! **Never** decides anything about Kafka, durability or roles; shares anything with another core but messages.
+//! **Invariants**: requests to one shard are served in the order they were sent; every request is answered once; an
+//! action is performed in the turn that produced it.
+//! **Enter at** [`request`], then [`handle`], then `driver`.
+
+pub mod handle;
+pub mod request;
+
+mod core;
+
+mod alarms;
+mod calls;
+mod parking;
+
+mod mailbox;
+mod tickets;
+
+pub mod clock;
+pub mod deadlines;
+pub mod entropy;
+pub mod routing;
+pub mod runtime;
+pub mod stats;
+
+pub use handle::ShardHandle;
+pub use mailbox::Mesh;
+pub use tickets::Answer;

@@ -19,3 +19,8 @@ pub mod directory;
 pub mod file_system;
 pub mod locking;
 pub mod meta_log;
+pub mod open;
+// One shard's store.
+pub mod start;
+pub mod stats;
+pub mod store;

@@ -1,0 +1,29 @@
+//! The only clock of the broker. Everything below is handed what it says.
+
+use crate::base::time::{Instant, Now, Timestamp};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Monotonic time counts from the start of the process, so that the shards agree on it.
+#[derive(Clone, Copy)]
+pub struct Clock {
+    origin: std::time::Instant,
+}
+
+impl Clock {
+    /// Called once, by boot; the shards get copies.
+    pub fn start() -> Clock {
+        Clock {
+            origin: std::time::Instant::now(),
+        }
+    }
+
+    pub fn now(&self) -> Now {
+        let since_origin = self.origin.elapsed().as_nanos();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        let wall = wall.map_or(0, |since| since.as_millis());
+        Now {
+            instant: Instant(u64::try_from(since_origin).unwrap_or(u64::MAX)),
+            wall: Timestamp(i64::try_from(wall).unwrap_or(i64::MAX)),
+        }
+    }
+}

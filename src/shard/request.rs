@@ -1,0 +1,249 @@
+//! The cross-core vocabulary: one enum of requests, one of responses. What is not in it cannot cross a core.
+//!
+//! A request travels from the shard of a connection to the shard that owns the partition, or to shard 0 for metadata.
+//! The answers to a list stand in the list's order.
+
+use super::stats::ShardSnapshot;
+use crate::base::epoch::LeaderEpoch;
+use crate::base::ids::{PartitionId, ProducerId, Ticket};
+use crate::base::offset::Offset;
+use crate::base::time::{Instant, Timestamp};
+use crate::record::ValidBatch;
+use bytes::Bytes;
+use std::sync::Arc;
+
+pub use crate::control::{Command, Image, Outcome};
+
+#[derive(Debug)]
+pub enum Request {
+    /// Answered when every batch is as durable as its topic asks, or refused. Past `deadline` the fate of what is
+    /// not yet durable is answered as unknown.
+    Produce {
+        items: Vec<ProduceItem>,
+        deadline: Instant,
+    },
+    /// Reads what is there now; waiting for more is `AwaitData`.
+    Fetch {
+        parts: Vec<FetchPart>,
+        /// Over all parts, in their order.
+        bytes_max: usize,
+        /// The first part with data gives one whole batch even above its limit.
+        at_least_one: bool,
+        isolation: Isolation,
+    },
+    /// One-shot: `DataReady` once the parts together hold `bytes_needed` readable bytes, one of them changed in a
+    /// way a reader must see, the deadline passed, or the wait was cancelled.
+    AwaitData {
+        ticket: Ticket,
+        parts: Vec<AwaitPart>,
+        isolation: Isolation,
+        bytes_needed: usize,
+        deadline: Instant,
+    },
+    /// Ends the `AwaitData` of this ticket, if it still waits.
+    Cancel(Ticket),
+    ListOffsets {
+        queries: Vec<OffsetOf>,
+        isolation: Isolation,
+    },
+    EpochEnds(Vec<EpochEndOf>),
+    DeleteRecords {
+        cuts: Vec<(PartitionId, CutAt)>,
+        deadline: Instant,
+    },
+    /// Where each partition stands and what it holds on disk.
+    Describe(Vec<PartitionId>),
+    /// One producer id nobody had before.
+    ProducerId,
+    /// To shard 0. Answered when every shard has applied the outcome.
+    Propose(Command),
+    /// From shard 0.
+    Image(Arc<Image>),
+    /// To shard 0: the files of this partition of a deleted topic are gone.
+    Removed(PartitionId),
+    Snapshot,
+}
+
+#[derive(Debug)]
+pub enum Response {
+    Produce(Vec<Result<Appended, ProduceError>>),
+    Fetch(Vec<Result<Fetched, ReadError>>),
+    DataReady,
+    /// To `Cancel`, `Image` and `Removed`.
+    Done,
+    ListOffsets(Vec<Result<FoundOffset, ReadError>>),
+    EpochEnds(Vec<Result<EpochEnd, ReadError>>),
+    DeleteRecords(Vec<Result<Offset, DeleteRecordsError>>),
+    Describe(Vec<Result<Described, ReadError>>),
+    ProducerId(Result<ProducerId, ProposeError>),
+    Propose(Result<Outcome, ProposeError>),
+    Snapshot(Box<ShardSnapshot>),
+    /// Nothing was done: too many requests are between these two shards.
+    Busy,
+    /// Nothing was done, or the answer was lost: the other shard is stopping.
+    Stopping,
+}
+
+#[derive(Debug)]
+pub struct ProduceItem {
+    pub partition: PartitionId,
+    pub batch: ValidBatch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Appended {
+    pub base_offset: Offset,
+    /// `NONE` unless the topic stamps at append.
+    pub log_append_time: Timestamp,
+    pub log_start: Offset,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProduceError {
+    /// Not appended: this broker has no such partition (any more).
+    UnknownPartition,
+    /// Not appended: no room in journal, memory or disk within the bounded wait.
+    NoRoom,
+    /// Not appended: the data directory or this partition has failed.
+    Offline,
+    /// Not appended: the producer's sequence has a gap.
+    OutOfOrderSequence,
+    /// Not appended: a batch so old that its offset is forgotten.
+    DuplicateSequence,
+    /// Not appended: a newer session of this producer exists.
+    InvalidProducerEpoch,
+    /// Not appended: this partition does not know the producer that goes on.
+    UnknownProducer,
+    /// Not appended: the batch belongs to no transaction that may write here.
+    InvalidTransactionState,
+    /// Not appended: the broker stops.
+    Stopping,
+    /// Appended, but the deadline passed or the disk failed before it was known to be durable.
+    FateUnknown,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Isolation {
+    #[default]
+    ReadUncommitted,
+    ReadCommitted,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FetchPart {
+    pub partition: PartitionId,
+    pub from: Offset,
+    /// The reader's idea of the leader epoch, or `LeaderEpoch::NONE`.
+    pub leader_epoch: LeaderEpoch,
+    pub bytes_max: usize,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Fetched {
+    pub high_watermark: Offset,
+    pub last_stable: Offset,
+    pub log_start: Offset,
+    /// Whole batches, back to back over the pieces. Shared memory, not a copy.
+    pub pieces: Vec<Bytes>,
+    pub bytes: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadError {
+    UnknownPartition,
+    OffsetOutOfRange {
+        log_start: Offset,
+        high_watermark: Offset,
+    },
+    /// The reader knows an older epoch than this leader.
+    FencedLeaderEpoch,
+    /// The reader knows a newer epoch than this leader.
+    UnknownLeaderEpoch,
+    /// The data directory or this partition has failed, or these bytes are damaged.
+    Offline,
+    Stopping,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AwaitPart {
+    pub partition: PartitionId,
+    pub from: Offset,
+    /// As the fetch before this wait saw it: a change since then ends the wait at once.
+    pub seen_high_watermark: Offset,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OffsetOf {
+    pub partition: PartitionId,
+    pub query: OffsetQuery,
+    /// The reader's idea of the leader epoch, or `LeaderEpoch::NONE`.
+    pub leader_epoch: LeaderEpoch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OffsetQuery {
+    Latest,
+    Earliest,
+    MaxTimestamp,
+    EarliestLocal,
+    LastTiered,
+    /// The first record stamped at or after this time.
+    AtLeast(Timestamp),
+}
+
+/// `NONE` in both fields: there is no such record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FoundOffset {
+    pub offset: Offset,
+    pub timestamp: Timestamp,
+    pub leader_epoch: LeaderEpoch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochEndOf {
+    pub partition: PartitionId,
+    /// The reader's idea of the leader epoch, or `LeaderEpoch::NONE`.
+    pub current: LeaderEpoch,
+    pub wanted: LeaderEpoch,
+}
+
+/// The largest epoch not above the wanted one, and where it ends; `NONE` in both: there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochEnd {
+    pub epoch: LeaderEpoch,
+    pub end: Offset,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CutAt {
+    HighWatermark,
+    Offset(Offset),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeleteRecordsError {
+    UnknownPartition,
+    OffsetOutOfRange,
+    Offline,
+    Stopping,
+    /// Noted, but not known to be durable.
+    FateUnknown,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Described {
+    pub log_start: Offset,
+    pub high_watermark: Offset,
+    pub log_end: Offset,
+    pub leader_epoch: LeaderEpoch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProposeError {
+    /// Not proposed: too many proposals wait.
+    Busy,
+    /// Not proposed: the metadata log has failed or the broker stops.
+    Unavailable,
+    /// Proposed, but not known to be durable.
+    FateUnknown,
+}

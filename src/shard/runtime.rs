@@ -1,0 +1,81 @@
+//! The executor of one core as storage sees it: four task queues, one timer, one clock.
+
+use super::clock::Clock;
+use super::deadlines::Deadlines;
+use crate::base::time::Now;
+use crate::storage::runtime::{Runtime, TaskClass};
+use glommio::{Latency, Shares, TaskQueueHandle};
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How soon a runnable foreground task must run: it lowers the preemption timer while one is runnable.
+const FOREGROUND_LATENCY: Duration = Duration::from_micros(500);
+
+/// A clone is the same executor.
+#[derive(Clone)]
+pub struct ShardRuntime(Rc<State>);
+
+struct State {
+    clock: Clock,
+    deadlines: Deadlines,
+    foreground: TaskQueueHandle,
+    flush: TaskQueueHandle,
+    read: TaskQueueHandle,
+    housekeeping: TaskQueueHandle,
+}
+
+impl ShardRuntime {
+    /// Makes the task queues of this thread's executor and starts its timer.
+    pub fn start(clock: Clock) -> ShardRuntime {
+        let queue = |shares, latency, name| {
+            glommio::executor().create_task_queue(Shares::Static(shares), latency, name)
+        };
+        let runtime = ShardRuntime(Rc::new(State {
+            clock,
+            deadlines: Deadlines::new(clock),
+            foreground: queue(1000, Latency::Matters(FOREGROUND_LATENCY), "foreground"),
+            flush: queue(200, Latency::NotImportant, "flush"),
+            read: queue(100, Latency::NotImportant, "read"),
+            housekeeping: queue(50, Latency::NotImportant, "housekeeping"),
+        }));
+        runtime.spawn(TaskClass::Foreground, runtime.deadlines().clone().run());
+        runtime
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.0.deadlines
+    }
+}
+
+impl Runtime for ShardRuntime {
+    fn now(&self) -> Now {
+        self.0.clock.now()
+    }
+
+    fn spawn(&self, class: TaskClass, task: impl Future<Output = ()> + 'static) {
+        let queue = match class {
+            TaskClass::Foreground => self.0.foreground,
+            TaskClass::Flush => self.0.flush,
+            TaskClass::Read => self.0.read,
+            TaskClass::Housekeeping => self.0.housekeeping,
+        };
+        // Into a queue, never `spawn_local`: that would poll the new task inside this call.
+        let task = glommio::spawn_local_into(task, queue);
+        task.expect("the queues live as long as the executor")
+            .detach();
+    }
+
+    async fn sleep(&self, wait: Duration) {
+        let at = self.now().instant.plus(wait);
+        self.0.deadlines.sleep_until(at).await;
+    }
+
+    async fn yield_now(&self) {
+        glommio::yield_if_needed().await;
+    }
+}

@@ -1,0 +1,37 @@
+//! What this shard counts, and the snapshot a scrape gets.
+
+use std::cell::Cell;
+
+/// A number that only this core touches.
+#[derive(Default, Debug)]
+pub struct Count(Cell<u64>);
+
+impl Count {
+    pub fn add(&self, count: u64) {
+        self.0.set(self.0.get() + count);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+#[derive(Default)]
+pub(super) struct ShardStats {
+    /// Requests answered `Busy`.
+    pub(super) busy: Count,
+}
+
+/// What the Kafka plane counts on this shard.
+#[derive(Default)]
+pub struct PlaneStats {
+    pub bytes_in: Count,
+    pub bytes_out: Count,
+    pub connections_opened: Count,
+    pub connections_closed: Count,
+    pub connections_refused: Count,
+}
+
+/// What a scrape gets of one shard.
+#[derive(Default, Debug)]
+pub struct ShardSnapshot {}

@@ -1,0 +1,48 @@
+//! What recovery hands to a shard, and what the shard learns from its store at the start.
+
+use super::settings::Identity;
+use crate::base::ids::{PartitionId, ShardId};
+use crate::base::offset::Offset;
+use crate::base::time::Timestamp;
+use crate::log::epoch_table::EpochTable;
+use crate::log::offline::Offline;
+use crate::log::producer_table::ProducerTable;
+
+/// Everything a shard's store needs to begin its life. Travels from the core that recovered to the one that serves.
+#[derive(Debug)]
+pub struct RecoveredShard {
+    pub(crate) shard: ShardId,
+    pub(crate) identity: Identity,
+}
+
+impl RecoveredShard {
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+}
+
+/// One partition as it stands when its shard starts to serve. All of it is durable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartitionStart {
+    pub id: PartitionId,
+    pub log_start: Offset,
+    pub next_offset: Offset,
+    pub epochs: EpochTable,
+    pub producers: ProducerTable,
+    /// Largest timestamp of any batch; `NONE` when there is none.
+    pub max_timestamp: Timestamp,
+    /// A partition that serves nothing, and why.
+    pub offline: Option<Offline>,
+}
+
+/// A shard's store has stopped and left nothing to replay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stopped {
+    pub shard: ShardId,
+    /// Generation of its last snapshot, for `Directory::mark_clean`.
+    pub generation: u64,
+}
