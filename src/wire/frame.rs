@@ -42,7 +42,7 @@ pub fn response_frame(
     api_key: ApiKey,
     api_version: i16,
     correlation_id: i32,
-    body: &impl Encode,
+    body: &(impl Encode + ?Sized),
 ) -> Bytes {
     response(api_key, api_version, correlation_id, body).into_bytes()
 }
@@ -52,12 +52,17 @@ pub fn response_pieces(
     api_key: ApiKey,
     api_version: i16,
     correlation_id: i32,
-    body: &impl Encode,
+    body: &(impl Encode + ?Sized),
 ) -> Vec<Bytes> {
     response(api_key, api_version, correlation_id, body).into_pieces()
 }
 
-fn response(api_key: ApiKey, api_version: i16, correlation_id: i32, body: &impl Encode) -> Writer {
+fn response(
+    api_key: ApiKey,
+    api_version: i16,
+    correlation_id: i32,
+    body: &(impl Encode + ?Sized),
+) -> Writer {
     let header = ResponseHeader {
         correlation_id,
         unknown_tagged_fields: Vec::new(),
@@ -69,7 +74,7 @@ fn response(api_key: ApiKey, api_version: i16, correlation_id: i32, body: &impl 
 }
 
 /// A question as it goes onto the socket, its length in front.
-pub fn request_frame(header: &RequestHeader, body: &impl Encode) -> Bytes {
+pub fn request_frame(header: &RequestHeader, body: &(impl Encode + ?Sized)) -> Bytes {
     let frame = framed(|writer| {
         header.encode(writer);
         body.encode(writer, header.api_version);

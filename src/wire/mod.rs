@@ -20,3 +20,6 @@ pub mod version;
 pub use error_code::ErrorCode;
 pub use primitive::{Decode, DecodeError, Encode, RawTaggedField, Reader, Writer, decode_body};
 pub use version::ApiKey;
+
+#[cfg(test)]
+mod tests;

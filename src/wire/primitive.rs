@@ -273,7 +273,11 @@ impl Reader {
         let left = self.elements_left.checked_sub(count);
         self.elements_left = left.ok_or(DecodeError::TooManyElements)?;
         let mut array = Vec::with_capacity(count.min(ARRAY_FIRST_ALLOCATION));
-        for _ in 0..count {
+        for index in 0..count {
+            if index == ARRAY_FIRST_ALLOCATION {
+                // So many were there; the rest costs no more per byte of the frame.
+                array.reserve_exact(count - index);
+            }
             array.push(element(self)?);
         }
         Ok(Some(array))

@@ -4,9 +4,11 @@
 
 use std::path::Path;
 
+use ottla::base::limits::ARRAY_FIRST_ALLOCATION;
 use ottla::base::prng::Prng;
 
 #[path = "../../schemas/generate/notation.rs"]
+#[allow(dead_code, reason = "names and comments serve the generator")]
 pub(crate) mod notation;
 
 use notation::{Api, Field, Kind};
@@ -29,6 +31,8 @@ pub(crate) enum Shape {
     Full,
     /// As few bytes as possible.
     Least,
+    /// The least, but each outer array outgrows its first allocation.
+    Crowded,
 }
 
 /// An encoded body.
@@ -82,6 +86,7 @@ pub(crate) fn example(
         api,
         version,
         shape,
+        depth: 0,
         prng,
         out: Example::default(),
     };
@@ -93,6 +98,8 @@ struct Drawing<'a> {
     api: &'a Api,
     version: i16,
     shape: Shape,
+    /// Arrays around the value being drawn.
+    depth: usize,
     prng: &'a mut Prng,
     out: Example,
 }
@@ -133,14 +140,21 @@ impl Drawing<'_> {
             Kind::String => self.string(nullable),
             Kind::Bytes | Kind::Records => self.binary(nullable),
             Kind::Struct { fields, .. } => self.fields(fields),
-            Kind::Array(element) => {
-                let count = self.count(nullable, matches!(**element, Kind::Int32));
-                self.long_length(count, nullable);
-                for _ in 0..count.unwrap_or(0) {
-                    self.value(element, false);
-                }
-            }
+            Kind::Array(element) => self.array(element, nullable),
         }
+    }
+
+    fn array(&mut self, element: &Kind, nullable: bool) {
+        let count = match self.shape {
+            Shape::Crowded if self.depth == 0 => Some(2 * ARRAY_FIRST_ALLOCATION),
+            _ => self.count(nullable, matches!(element, Kind::Int32)),
+        };
+        self.long_length(count, nullable);
+        self.depth += 1;
+        for _ in 0..count.unwrap_or(0) {
+            self.value(element, false);
+        }
+        self.depth -= 1;
     }
 
     fn integer(&mut self, width: usize) {
@@ -187,8 +201,8 @@ impl Drawing<'_> {
     /// How many letters, bytes or elements; `long` ones may need a varint of two bytes.
     fn count(&mut self, nullable: bool, long: bool) -> Option<usize> {
         match (self.shape, self.prng.below(16)) {
-            (Shape::Least, _) if nullable => None,
-            (Shape::Least, _) => Some(0),
+            (Shape::Least | Shape::Crowded, _) if nullable => None,
+            (Shape::Least | Shape::Crowded, _) => Some(0),
             (Shape::Full, draw) => Some(1 + draw as usize % 2),
             (Shape::Any, 0..=3) if nullable => None,
             (Shape::Any, 4..=6) => Some(0),
@@ -238,7 +252,7 @@ impl Drawing<'_> {
         match self.shape {
             Shape::Any => self.prng.chance(40),
             Shape::Full => true,
-            Shape::Least => false,
+            Shape::Least | Shape::Crowded => false,
         }
     }
 
