@@ -74,7 +74,14 @@ impl Limits {
         self.pool_bytes / 8
     }
 
+    /// Kept inside the journal reserve for the entry that names a snapshot, without which nothing is ever freed.
+    pub const fn journal_snapshot_reserve_bytes(&self) -> usize {
+        self.journal_reserve_bytes / 8
+    }
+
     const fn check(&self) {
+        // A cycle with nothing but the snapshot entry, and what it may lose at the end of a file.
+        assert!(self.journal_snapshot_reserve_bytes() >= 2 * BLOCK);
         // The ring must hold more than the dirty bytes that make a lap start, and one file besides as reserve.
         assert!(self.journal_files >= 3);
         assert!(
@@ -94,8 +101,6 @@ impl Limits {
 const _: () = Limits::DEFAULT.check();
 const _: () = Limits::TINY.check();
 
-/// Kept inside the journal reserve for the entry that names a snapshot, without which nothing is ever freed.
-pub const JOURNAL_SNAPSHOT_RESERVE_BYTES: usize = 64 * KIB;
 /// After this much idleness one empty journal record follows the last answered one.
 pub const IDLE_RECORD_AFTER_MS: u64 = 20;
 /// Batches of one producer that are recognised when they come again (Kafka: five).

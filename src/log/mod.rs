@@ -7,13 +7,28 @@
 //! the live commit loop change it by the same function.
 //! **Enter at** `section`, then `recovery`.
 
-pub mod directory_format;
-pub mod epoch_table;
+// Small pieces.
+pub(crate) mod cursor;
 pub mod log_config;
-pub mod meta_format;
 pub mod note;
 pub mod offline;
-pub mod producer_table;
 pub mod table_error;
+// What a partition is: tables, segments, and the section that has them all.
+pub mod epoch_table;
+pub mod index;
+pub mod producer_table;
+pub mod section;
+pub mod segment;
+// The journal and what frees it.
+pub mod entry;
+pub mod journal_format;
+pub mod journal_ring;
+pub mod snapshot_format;
+// A running partition.
+pub mod partition_log;
+pub mod tail;
+// The node.
+pub mod directory_format;
+pub mod meta_format;
 
 pub use note::Note;

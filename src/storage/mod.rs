@@ -20,6 +20,7 @@ pub mod file_system;
 pub mod locking;
 pub mod meta_log;
 pub mod open;
+pub mod paths;
 // One shard's store.
 pub mod start;
 pub mod stats;

@@ -1,0 +1,168 @@
+//! A journal record: what one commit cycle wrote, or a part of it.
+//!
+//! ```text
+//! at    size  field
+//!    0     8  magic "ottlajrn"
+//!    8     4  format version
+//!   12     4  CRC-32C of bytes 0..64 with this field zero: the record's identity in the chain
+//!   16     8  incarnation
+//!   24     8  life
+//!   32     2  shard
+//!   34     2  flags: bit 0 = the cycle continues in the next record
+//!   36     4  number of entries of the cycle (the same in each of its records)
+//!   40     8  sequence, +1 per record, from 1 in each life
+//!   48     4  header CRC of the previous record; 0 in the first of a life
+//!   52     4  CRC-32C of the body
+//!   56     4  body length
+//!   60     4  zeros
+//!   64        body, padded with zeros to a multiple of 4096
+//! ```
+//! A record starts on a block boundary. The bodies of a cycle's records, joined, are its entries (`log::entry`): a cycle
+//! that does not fit in the bound or in what is left of a file goes as consecutive records, and means nothing without
+//! the last of them.
+
+use super::cursor::{Cursor, PutFields};
+use crate::base::align::block_ceil;
+use crate::base::checksum::crc32c;
+use crate::base::ids::{Incarnation, Life, ShardId};
+
+pub const RECORD_HEADER_BYTES: usize = 64;
+pub const JOURNAL_FORMAT_VERSION: u32 = 1;
+const MAGIC: &[u8; 8] = b"ottlajrn";
+const CRC_AT: usize = 12;
+const FLAG_CONTINUES: u16 = 1;
+
+/// Whose journal a record belongs to; a record of anybody else is as good as none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JournalOwner {
+    pub incarnation: Incarnation,
+    pub life: Life,
+    pub shard: ShardId,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecordHeader {
+    pub owner: JournalOwner,
+    pub continues: bool,
+    pub entry_count: u32,
+    pub sequence: u64,
+    pub previous_crc: u32,
+    pub body_crc: u32,
+    pub body_bytes: u32,
+}
+
+impl RecordHeader {
+    pub fn encode(&self) -> [u8; RECORD_HEADER_BYTES] {
+        let mut out = Vec::with_capacity(RECORD_HEADER_BYTES);
+        out.put(MAGIC);
+        out.put_u32(JOURNAL_FORMAT_VERSION);
+        out.put_u32(0);
+        out.put_u64(self.owner.incarnation.0);
+        out.put_u64(self.owner.life.0);
+        out.put(&self.owner.shard.0.to_le_bytes());
+        out.put(&(u16::from(self.continues) * FLAG_CONTINUES).to_le_bytes());
+        out.put_u32(self.entry_count);
+        out.put_u64(self.sequence);
+        out.put_u32(self.previous_crc);
+        out.put_u32(self.body_crc);
+        out.put_u32(self.body_bytes);
+        out.put_u32(0);
+        let crc = crc32c(&out);
+        out[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
+        out.try_into().expect("the header has its size")
+    }
+
+    /// The header and its own CRC; `None` for anything that is not a sound header of this format.
+    pub fn decode(bytes: &[u8]) -> Option<(RecordHeader, u32)> {
+        let mut zeroed: [u8; RECORD_HEADER_BYTES] = *bytes.first_chunk()?;
+        if &zeroed[..8] != MAGIC {
+            return None;
+        }
+        let mut cursor = Cursor::new(&bytes[8..]);
+        let version = cursor.u32()?;
+        let crc = cursor.u32()?;
+        zeroed[CRC_AT..CRC_AT + 4].fill(0);
+        if crc32c(&zeroed) != crc || version != JOURNAL_FORMAT_VERSION {
+            return None;
+        }
+        let owner = JournalOwner {
+            incarnation: Incarnation(cursor.u64()?),
+            life: Life(cursor.u64()?),
+            shard: ShardId(cursor.u16()?),
+        };
+        let header = RecordHeader {
+            owner,
+            continues: cursor.u16()? & FLAG_CONTINUES != 0,
+            entry_count: cursor.u32()?,
+            sequence: cursor.u64()?,
+            previous_crc: cursor.u32()?,
+            body_crc: cursor.u32()?,
+            body_bytes: cursor.u32()?,
+        };
+        Some((header, crc))
+    }
+
+    /// The header's own CRC, which the next record repeats.
+    pub fn crc(&self) -> u32 {
+        let encoded = self.encode();
+        u32::from_le_bytes(encoded[CRC_AT..CRC_AT + 4].try_into().expect("four bytes"))
+    }
+
+    /// Bytes in the file, padding included.
+    pub fn record_bytes(&self) -> u64 {
+        record_bytes(u64::from(self.body_bytes))
+    }
+}
+
+/// Bytes a record with this body takes in the file.
+pub const fn record_bytes(body_bytes: u64) -> u64 {
+    block_ceil(RECORD_HEADER_BYTES as u64 + body_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> RecordHeader {
+        RecordHeader {
+            owner: JournalOwner {
+                incarnation: Incarnation(0x1122),
+                life: Life(3),
+                shard: ShardId(2),
+            },
+            continues: true,
+            entry_count: 5,
+            sequence: 77,
+            previous_crc: 0xaabb_ccdd,
+            body_crc: 0x0102_0304,
+            body_bytes: 4033,
+        }
+    }
+
+    #[test]
+    fn the_header_is_what_the_drawing_says() {
+        let bytes = header().encode();
+        let mut expected = Vec::new();
+        expected.extend_from_slice(b"ottlajrn\x01\0\0\0");
+        expected.extend_from_slice(&bytes[12..16]);
+        expected.extend_from_slice(b"\x22\x11\0\0\0\0\0\0\x03\0\0\0\0\0\0\0");
+        expected.extend_from_slice(b"\x02\0\x01\0\x05\0\0\0\x4d\0\0\0\0\0\0\0");
+        expected.extend_from_slice(b"\xdd\xcc\xbb\xaa\x04\x03\x02\x01\xc1\x0f\0\0\0\0\0\0");
+        assert_eq!(bytes.to_vec(), expected);
+        assert_eq!(
+            RecordHeader::decode(&bytes),
+            Some((header(), header().crc()))
+        );
+        assert_eq!(header().record_bytes(), 8192);
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_spoils_the_header() {
+        let bytes = header().encode();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(RecordHeader::decode(&flipped), None, "bit {bit}");
+        }
+    }
+}
