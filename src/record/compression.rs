@@ -37,7 +37,7 @@ pub fn decompress(codec: Codec, stored: &[u8]) -> Result<Cow<'_, [u8]>, Decompre
         Codec::None => return Ok(Cow::Borrowed(stored)),
         Codec::Gzip => read_capped(codec, stored, flate2::read::MultiGzDecoder::new(stored)),
         Codec::Snappy => decompress_snappy(stored),
-        Codec::Lz4 => read_capped(codec, stored, lz4_flex::frame::FrameDecoder::new(stored)),
+        Codec::Lz4 => decompress_lz4(stored),
         Codec::Zstd => decompress_zstd(stored),
     }?;
     assert!(
@@ -58,6 +58,19 @@ fn read_capped(codec: Codec, stored: &[u8], reader: impl Read) -> Result<Vec<u8>
         return Err(DecompressError::TooLarge { codec, bytes_max });
     }
     Ok(plain)
+}
+
+/// One frame and nothing after it: its decoder does not look beyond the end mark.
+fn decompress_lz4(stored: &[u8]) -> Result<Vec<u8>, DecompressError> {
+    let codec = Codec::Lz4;
+    let mut rest = stored;
+    let decoder = lz4_flex::frame::FrameDecoder::new(&mut rest);
+    let plain = read_capped(codec, stored, decoder)?;
+    if rest.is_empty() {
+        Ok(plain)
+    } else {
+        Err(DecompressError::Malformed { codec })
+    }
 }
 
 fn decompress_zstd(stored: &[u8]) -> Result<Vec<u8>, DecompressError> {

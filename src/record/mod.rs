@@ -24,3 +24,6 @@ pub use iterate::{Record, RecordError, find_timestamp, max_timestamp_record, rec
 pub use validate::{
     BatchRejection, BatchRules, StampedBatch, TimestampRules, ValidBatch, validate,
 };
+
+#[cfg(test)]
+mod tests;
