@@ -1,0 +1,66 @@
+//! How fast the broker is, beside how fast the disk under it is: one JSON row a measurement.
+//!
+//! `cargo bench` measures; `cargo test` runs each question once and small, so that none of them rots. Durability is
+//! *flushed*: an acknowledged record is on the disk. The generator is a closed loop and shares the machine with the
+//! broker, so latencies under load are those of a full pipeline, not of a schedule.
+
+#[path = "../tests/it/harness/mod.rs"]
+mod harness;
+
+mod commit;
+mod floor;
+mod life;
+mod load;
+mod row;
+mod traffic;
+
+/// How much of everything: one size to measure, one to show that it works.
+#[derive(Clone, Copy)]
+struct Scale {
+    rounds: usize,
+    /// Requests of a latency question, one at a time.
+    requests: usize,
+    /// Payload of a throughput question.
+    megabytes: usize,
+    partitions: &'static [i32],
+    /// Written before the broker is killed and started again.
+    restart_megabytes: usize,
+}
+
+const MEASURE: Scale = Scale {
+    rounds: 5,
+    requests: 5_000,
+    megabytes: 256,
+    partitions: &[1, 100, 1_000],
+    restart_megabytes: 5_000,
+};
+
+const SMALL: Scale = Scale {
+    rounds: 1,
+    requests: 50,
+    megabytes: 2,
+    partitions: &[1, 10],
+    restart_megabytes: 16,
+};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let measuring = arguments.iter().any(|argument| argument == "--bench");
+    let scale = if measuring { MEASURE } else { SMALL };
+    // Words select questions: `cargo bench -- commit`.
+    let words: Vec<&String> = arguments
+        .iter()
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let questions: [(&str, fn(Scale)); 4] = [
+        ("start", life::start),
+        ("commit", commit::cycle),
+        ("traffic", traffic::all),
+        ("restart", life::restart),
+    ];
+    for (name, ask) in questions {
+        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
+            ask(scale);
+        }
+    }
+}
