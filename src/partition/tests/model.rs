@@ -275,10 +275,8 @@ impl Model {
     }
 
     fn cancel(&mut self) {
-        let readers = self.wishes.iter();
-        let reader = readers
-            .filter(|(_, wish)| matches!(wish, Wish::Data { .. }))
-            .next();
+        let mut wishes = self.wishes.iter();
+        let reader = wishes.find(|(_, wish)| matches!(wish, Wish::Data { .. }));
         if let Some((&ticket, _)) = reader {
             self.wishes.remove(&ticket);
             assert!(self.partition.cancel(Ticket(ticket)));
