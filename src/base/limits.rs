@@ -118,9 +118,6 @@ pub const COLD_READ_BYTES: usize = 256 * KIB;
 /// Catch-up reads in flight per shard.
 pub const COLD_READS_IN_FLIGHT_MAX: usize = 8;
 
-/// Segment files a shard keeps open for reading.
-pub const OPEN_SEGMENTS_MAX: usize = 128;
-
 /// Kafka's `socket.request.max.bytes`.
 pub const FRAME_BYTES_MAX: usize = 100 * MIB;
 /// First allocation for an array, whatever count it claims.
@@ -138,6 +135,16 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 pub const CONNECTION_IDLE_MS_MAX: u64 = 600_000;
 /// A peer that takes no byte of its answers for this long is closed.
 pub const SEND_STALL_MS_MAX: u64 = 30_000;
+/// A connection whose request stops in the middle for this long is closed.
+pub const HALF_FRAME_MS_MAX: u64 = 30_000;
+/// Request bodies of one connection that are being worked on; beyond it the socket is not read.
+pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 8 * MIB;
+/// Answers that one connection has not taken yet; beyond it the socket is not read.
+pub const ANSWER_BYTES_IN_FLIGHT_MAX: usize = MIB;
+/// How often a shard looks for connections that stopped moving, and, while requests wait for memory, for requests that
+/// hold memory without moving.
+pub const CONNECTION_SWEEP_MS: u64 = 500;
+pub const MEMORY_SWEEP_MS: u64 = 20;
 /// Messages between two shards, each direction; a power of two.
 pub const MAILBOX_MESSAGES_MAX: usize = 1_024;
 /// Requests between two shards that are not yet answered, per direction: work, fetches that wait for data, metadata.

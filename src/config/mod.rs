@@ -7,7 +7,6 @@
 //! **Enter at** [`settings`] for the node, [`topic`] for a topic, [`describe`] for what clients see.
 
 pub mod problem;
-pub mod quantity;
 pub mod value;
 
 pub mod broker;
@@ -16,19 +15,10 @@ pub mod layers;
 pub mod topic;
 pub mod topic_keys;
 
-pub mod describe;
-
-pub mod entry;
-pub mod error;
-mod file;
-mod merge;
-pub mod own_keys;
 pub mod settings;
 
 pub use broker::BrokerConfig;
-pub use entry::Entry;
-pub use error::SettingsError;
 pub use layers::{BrokerLayers, Overrides};
 pub use problem::ConfigProblem;
-pub use settings::{Endpoint, Settings, Sources};
+pub use settings::Settings;
 pub use topic::{TopicConfig, TopicRules};

@@ -103,9 +103,7 @@ impl Partition {
     /// Obeys new settings from the next batch on. A weaker durability releases what only waited for the stronger one.
     pub fn configure(&mut self, settings: PartitionSettings) {
         self.settings = settings;
-        if self.unavailable.is_none() {
-            self.commit();
-        }
+        self.commit();
     }
 
     /// All batches below `up_to` are durable.

@@ -4,11 +4,12 @@ use super::calls::Origin;
 use super::mailbox::{Mailbox, Message};
 use super::request::{Image, Request, Response};
 use super::runtime::ShardRuntime;
-use super::stats::{PlaneStats, ShardStats};
+use super::stats::ShardStats;
 use super::tickets::{Answer, CallClass, Tickets};
 use crate::base::ids::{ShardId, Ticket};
 use crate::base::limits::{SHARD_CALLS_MAX, SHARD_CONTROL_CALLS_MAX, SHARD_WAITS_MAX};
 use crate::config::Settings;
+use crate::metrics::PlaneCells;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub(super) struct Core {
     pub(super) tickets: Tickets,
     pub(super) mailbox: Mailbox,
     pub(super) stats: ShardStats,
-    pub(super) plane_stats: PlaneStats,
+    pub(super) plane: PlaneCells,
 }
 
 impl Core {

@@ -5,11 +5,11 @@ use super::deadlines::Sleep;
 use super::entropy;
 use super::request::{Image, Request};
 use super::routing;
-use super::stats::PlaneStats;
 use super::tickets::Answer;
 use crate::base::ids::{PartitionId, ShardId, Ticket, Uuid};
 use crate::base::time::{Instant, Now};
 use crate::config::Settings;
+use crate::metrics::PlaneCells;
 use crate::storage::runtime::{Runtime, TaskClass};
 use std::future::Future;
 use std::rc::Rc;
@@ -80,7 +80,7 @@ impl ShardHandle {
     }
 
     /// Counters of this shard that the Kafka plane moves.
-    pub fn stats(&self) -> &PlaneStats {
-        &self.0.plane_stats
+    pub fn stats(&self) -> &PlaneCells {
+        &self.0.plane
     }
 }

@@ -22,16 +22,6 @@ pub(super) struct ShardStats {
     pub(super) busy: Count,
 }
 
-/// What the Kafka plane counts on this shard.
-#[derive(Default)]
-pub struct PlaneStats {
-    pub bytes_in: Count,
-    pub bytes_out: Count,
-    pub connections_opened: Count,
-    pub connections_closed: Count,
-    pub connections_refused: Count,
-}
-
 /// What a scrape gets of one shard.
 #[derive(Default, Debug)]
 pub struct ShardSnapshot {}

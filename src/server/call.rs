@@ -1,0 +1,89 @@
+//! One request on its way through a handler.
+
+use super::errors::{self, Refusal, Unanswered};
+use super::meter::Meter;
+use super::plane::Server;
+use super::reply_queue::{Dispatched, Reply};
+use crate::base::ids::ShardId;
+use crate::control::{Command, Image, Outcome};
+use crate::shard::request::{Request, Response};
+use crate::wire::frame::response_frame;
+use crate::wire::{ApiKey, Encode, ErrorCode};
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a handler knows about a request besides its body. A clone is the same request.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) server: Rc<Server>,
+    pub(super) api_key: ApiKey,
+    pub(super) version: i16,
+    pub(super) correlation_id: i32,
+    pub(super) client_id: Option<Rc<str>>,
+    pub(super) meter: Rc<Meter>,
+}
+
+impl Call {
+    /// The metadata this answer is given by.
+    pub(super) fn image(&self) -> Arc<Image> {
+        self.server.handle.image()
+    }
+
+    pub(super) fn answer(&self, body: &impl Encode) -> Reply {
+        let frame = response_frame(self.api_key, self.version, self.correlation_id, body);
+        Reply::Frame {
+            pieces: vec![frame],
+            permit: None,
+        }
+    }
+
+    pub(super) fn ready(&self, body: &impl Encode) -> Dispatched {
+        Dispatched::Ready(self.answer(body))
+    }
+
+    /// The body comes later. What must happen in request order has happened before this call.
+    pub(super) fn later<R: Encode>(self, body: impl Future<Output = R> + 'static) -> Dispatched {
+        Dispatched::Later(Box::pin(async move {
+            let body = body.await;
+            self.answer(&body)
+        }))
+    }
+
+    /// The code as it goes onto the wire; bugs are counted here.
+    pub(super) fn code(&self, code: ErrorCode) -> i16 {
+        self.meter.code(code);
+        if code == ErrorCode::UnknownServerError {
+            self.server.handle.stats().unknown_server_errors.add(1);
+            tracing::error!(api = %self.api_key, version = self.version, "a bug was answered");
+        }
+        code.code()
+    }
+
+    /// Changes the metadata; shard 0 decides, and answers when every shard has applied it.
+    pub(super) fn propose(
+        &self,
+        command: Command,
+    ) -> impl Future<Output = Result<Outcome, Refusal>> + use<> {
+        let answer = self
+            .server
+            .handle
+            .send(ShardId(0), Request::Propose(command));
+        async move {
+            match answer.await {
+                Response::Propose(result) => result.map_err(errors::propose),
+                other => Err(unanswered(other.into())),
+            }
+        }
+    }
+}
+
+fn unanswered(unanswered: Unanswered) -> Refusal {
+    match unanswered {
+        Unanswered::Busy => errors::propose(crate::shard::request::ProposeError::Busy),
+        other => Refusal::new(
+            errors::unanswered_write(other),
+            "No answer from the controller; the change may have been made.",
+        ),
+    }
+}

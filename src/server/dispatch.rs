@@ -1,0 +1,179 @@
+//! From a frame to its handler.
+
+use super::call::Call;
+use super::handlers;
+use super::meter::Meter;
+use super::plane::Server;
+use super::reply_queue::{Dispatched, Reply};
+use crate::base::time::Instant;
+use crate::wire::header::{HeaderError, RequestHeader};
+use crate::wire::{ApiKey, DecodeError, Reader, decode_body};
+use bytes::Bytes;
+use std::fmt;
+use std::rc::Rc;
+
+/// What must be over before a request may start, and what it keeps from starting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Order {
+    /// Starts at once.
+    Free,
+    /// Starts when the answer to the fetch before it has left: record bytes of one answer a connection.
+    Fetch,
+    /// Nothing of this connection starts before it is answered: clients expect to see what they changed.
+    Alone,
+}
+
+/// By the first bytes of the frame alone.
+pub(super) fn order(frame: &[u8]) -> Order {
+    let key = frame.first_chunk().map(|bytes| i16::from_be_bytes(*bytes));
+    match key.and_then(ApiKey::from_number) {
+        Some(ApiKey::Fetch) => Order::Fetch,
+        Some(
+            ApiKey::CreateTopics
+            | ApiKey::DeleteTopics
+            | ApiKey::CreatePartitions
+            | ApiKey::IncrementalAlterConfigs
+            | ApiKey::DeleteRecords,
+        ) => Order::Alone,
+        _ => Order::Free,
+    }
+}
+
+/// Why there is no layout to answer in; the connection is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unanswerable {
+    UnknownApi {
+        api_key: i16,
+        api_version: i16,
+    },
+    NotServed {
+        api_key: ApiKey,
+        api_version: i16,
+    },
+    Malformed {
+        api_key: Option<ApiKey>,
+        error: DecodeError,
+    },
+}
+
+impl fmt::Display for Unanswerable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unanswerable::UnknownApi {
+                api_key,
+                api_version,
+            } => {
+                write!(f, "unknown API {api_key} version {api_version}")
+            }
+            Unanswerable::NotServed {
+                api_key,
+                api_version,
+            } => {
+                write!(f, "{api_key} version {api_version} is not served")
+            }
+            Unanswerable::Malformed {
+                api_key: Some(api_key),
+                error,
+            } => {
+                write!(f, "malformed {api_key}: {error}")
+            }
+            Unanswerable::Malformed {
+                api_key: None,
+                error,
+            } => {
+                write!(f, "malformed request header: {error}")
+            }
+        }
+    }
+}
+
+/// Starts a request. Everything that must keep the order of requests has happened when this returns. `received`: when
+/// its first byte came.
+pub(super) fn dispatch(
+    server: &Rc<Server>,
+    frame: Bytes,
+    received: Instant,
+) -> (Dispatched, Option<Rc<Meter>>) {
+    match start(server, frame, received) {
+        Ok((dispatched, meter)) => (dispatched, Some(meter)),
+        Err(reason) => {
+            server.handle.stats().frames_refused.add(1);
+            tracing::warn!(%reason, "connection closed");
+            (Dispatched::Ready(Reply::Close), None)
+        }
+    }
+}
+
+fn start(
+    server: &Rc<Server>,
+    frame: Bytes,
+    received: Instant,
+) -> Result<(Dispatched, Rc<Meter>), Unanswerable> {
+    let mut reader = Reader::new(frame);
+    let header = RequestHeader::decode(&mut reader).map_err(|error| match error {
+        HeaderError::UnknownApi {
+            api_key,
+            api_version,
+        } => Unanswerable::UnknownApi {
+            api_key,
+            api_version,
+        },
+        HeaderError::Malformed(error) => Unanswerable::Malformed {
+            api_key: None,
+            error,
+        },
+    })?;
+    let (api_key, api_version) = (header.api_key, header.api_version);
+    let is_served = api_key.api().is_served(api_version);
+    if !is_served && api_key != ApiKey::ApiVersions {
+        return Err(Unanswerable::NotServed {
+            api_key,
+            api_version,
+        });
+    }
+    let meter = Meter::start(server, api_key, received);
+    let call = Call {
+        server: server.clone(),
+        api_key,
+        version: api_version,
+        correlation_id: header.correlation_id,
+        client_id: header.client_id.map(Rc::from),
+        meter: meter.clone(),
+    };
+    if !is_served {
+        return Ok((handlers::api_versions::unsupported(call), meter));
+    }
+    let malformed = |error| Unanswerable::Malformed {
+        api_key: Some(api_key),
+        error,
+    };
+    let dispatched = route(call, reader.into_rest()).map_err(malformed)?;
+    Ok((dispatched, meter))
+}
+
+fn route(call: Call, body: Bytes) -> Result<Dispatched, DecodeError> {
+    let version = call.version;
+    macro_rules! to {
+        ($handler:ident) => {
+            handlers::$handler::handle(call, decode_body(body, version)?)
+        };
+    }
+    Ok(match call.api_key {
+        ApiKey::Produce => to!(produce),
+        ApiKey::Fetch => to!(fetch),
+        ApiKey::ListOffsets => to!(list_offsets),
+        ApiKey::Metadata => to!(metadata),
+        ApiKey::ApiVersions => to!(api_versions),
+        ApiKey::CreateTopics => to!(create_topics),
+        ApiKey::DeleteTopics => to!(delete_topics),
+        ApiKey::DeleteRecords => to!(delete_records),
+        ApiKey::InitProducerId => to!(init_producer_id),
+        ApiKey::OffsetForLeaderEpoch => to!(offset_for_leader_epoch),
+        ApiKey::DescribeConfigs => to!(describe_configs),
+        ApiKey::CreatePartitions => to!(create_partitions),
+        ApiKey::IncrementalAlterConfigs => to!(incremental_alter_configs),
+        ApiKey::DescribeCluster => to!(describe_cluster),
+        // A row of the version table says `served` and nothing serves it: a test goes through all of them.
+        other => unreachable!("{other} is not served"),
+    })
+}

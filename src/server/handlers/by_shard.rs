@@ -1,0 +1,81 @@
+//! Items of one request on their way to the shards that own them, and their results on the way back.
+
+use crate::base::ids::ShardId;
+use crate::server::errors::Unanswered;
+use crate::shard::request::{Request, Response};
+use crate::shard::{Answer, ShardHandle};
+use std::collections::BTreeMap;
+
+/// Items by shard, each with the place of its result in the answer.
+pub(super) struct ByShard<Item, Place>(BTreeMap<ShardId, (Vec<Item>, Vec<Place>)>);
+
+/// One answer per shard, under way.
+pub(super) struct Sent<Place>(Vec<(Answer, Vec<Place>)>);
+
+impl<Item, Place> ByShard<Item, Place> {
+    pub(super) fn new() -> ByShard<Item, Place> {
+        ByShard(BTreeMap::new())
+    }
+
+    pub(super) fn push(&mut self, shard: ShardId, item: Item, place: Place) {
+        let (items, places) = self.0.entry(shard).or_default();
+        items.push(item);
+        places.push(place);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Sends one request to each shard, now.
+    pub(super) fn send(
+        self,
+        handle: &ShardHandle,
+        mut request: impl FnMut(Vec<Item>) -> Request,
+    ) -> Sent<Place> {
+        let sent = self.0.into_iter().map(|(shard, (items, places))| {
+            let answer = handle.send(shard, request(items));
+            (answer, places)
+        });
+        Sent(sent.collect())
+    }
+}
+
+impl<Place> Sent<Place> {
+    /// Hands each item's result to `place`. `results` takes the list out of the right kind of answer.
+    pub(super) async fn collect<Found>(
+        self,
+        results: impl Fn(Response) -> Result<Vec<Found>, Response>,
+        mut put: impl FnMut(Place, Result<Found, Unanswered>),
+    ) {
+        for (answer, places) in self.0 {
+            let found = match results(answer.await) {
+                Ok(found) if found.len() == places.len() => Ok(found),
+                Ok(_) => Err(Unanswered::Mismatch),
+                Err(other) => Err(Unanswered::from(other)),
+            };
+            match found {
+                Ok(found) => places
+                    .into_iter()
+                    .zip(found)
+                    .for_each(|(place, found)| put(place, Ok(found))),
+                Err(reason) => places.into_iter().for_each(|place| put(place, Err(reason))),
+            }
+        }
+    }
+}
+
+/// Defines a function that takes the list out of one variant of `Response`.
+macro_rules! results_of {
+    ($name:ident, $variant:ident, $found:ty) => {
+        fn $name(
+            response: crate::shard::request::Response,
+        ) -> Result<Vec<$found>, crate::shard::request::Response> {
+            match response {
+                crate::shard::request::Response::$variant(found) => Ok(found),
+                other => Err(other),
+            }
+        }
+    };
+}
+pub(super) use results_of;

@@ -1,0 +1,33 @@
+//! One file per API: what each version means here.
+//!
+//! **Owns** the meaning of requests, and which shards are asked what.
+//! **Never** waits before it has sent what must keep the order of requests: a handler sends, then returns a future.
+//! **Invariants**: every partition and item of a request has its answer, in request order.
+//! **Enter at** [`produce`] and [`fetch`].
+
+pub(crate) mod produce;
+
+pub(crate) mod fetch;
+mod fetch_plan;
+
+pub(crate) mod list_offsets;
+pub(crate) mod offset_for_leader_epoch;
+
+pub(crate) mod api_versions;
+pub(crate) mod describe_cluster;
+pub(crate) mod metadata;
+
+pub(crate) mod create_partitions;
+pub(crate) mod create_topics;
+pub(crate) mod delete_records;
+pub(crate) mod delete_topics;
+
+pub(crate) mod describe_configs;
+pub(crate) mod incremental_alter_configs;
+
+pub(crate) mod init_producer_id;
+
+mod by_shard;
+mod config_rows;
+mod resources;
+mod topics;

@@ -1,0 +1,36 @@
+//! Topics as requests name them.
+
+use crate::base::ids::{PartitionId, Uuid};
+use crate::control::{Image, Topic};
+use crate::wire::ErrorCode;
+use std::sync::Arc;
+
+/// By name, or by id in the versions that have ids.
+pub(super) fn find<'a>(
+    image: &'a Image,
+    by_id: bool,
+    name: &str,
+    id: Uuid,
+) -> Result<&'a Arc<Topic>, ErrorCode> {
+    if by_id {
+        image.topic_by_id(id).ok_or(ErrorCode::UnknownTopicId)
+    } else {
+        image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition)
+    }
+}
+
+pub(super) fn partition(topic: &Topic, index: i32) -> Result<PartitionId, ErrorCode> {
+    if !topic.has_partition(index) {
+        return Err(ErrorCode::UnknownTopicOrPartition);
+    }
+    let index = u32::try_from(index).expect("an existing partition is not negative");
+    Ok(PartitionId {
+        topic: topic.id,
+        index,
+    })
+}
+
+/// Names Kafka keeps for itself.
+pub(super) fn is_internal_name(name: &str) -> bool {
+    matches!(name, "__consumer_offsets" | "__transaction_state")
+}

@@ -1,0 +1,59 @@
+//! What the connections of one shard share.
+
+use super::admission::Admission;
+use super::answer_budget::AnswerBudget;
+use super::connections::Connections;
+use super::inbound::READ_BYTES_MAX;
+use crate::shard::ShardHandle;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The Kafka plane of one shard. Owned by its core.
+pub(super) struct Server {
+    pub(super) handle: ShardHandle,
+    pub(super) admission: Rc<Admission>,
+    pub(super) answers: AnswerBudget,
+    pub(super) connections: Rc<Connections>,
+    /// Where reads land before their length is known; used within one call only.
+    pub(super) scratch: RefCell<Box<[u8]>>,
+    /// Topics whose automatic creation this shard has asked for.
+    pub(super) creating: RefCell<BTreeSet<String>>,
+}
+
+impl Server {
+    pub(super) fn new(handle: ShardHandle) -> Rc<Server> {
+        let bytes = handle.request_bytes_max();
+        Rc::new(Server {
+            admission: Admission::new(bytes),
+            answers: AnswerBudget::new(bytes),
+            connections: Rc::default(),
+            scratch: RefCell::new(vec![0; READ_BYTES_MAX].into_boxed_slice()),
+            creating: RefCell::default(),
+            handle,
+        })
+    }
+
+    /// Kafka's `socket.request.max.bytes`.
+    pub(super) fn frame_bytes_max(&self) -> usize {
+        self.handle.image().config.request_bytes_max
+    }
+
+    /// Kafka's `connections.max.idle.ms`.
+    pub(super) fn idle_max(&self) -> Option<Duration> {
+        self.handle.image().config.connection_idle_max
+    }
+
+    /// Brings the gauges up to date.
+    pub(super) fn observe(&self) {
+        let stats = self.handle.stats();
+        stats.connections_open.set(self.connections.count() as u64);
+        stats.sockets_paused.set(self.admission.waiting() as u64);
+        stats.request_bytes_used.set(self.admission.used() as u64);
+        stats
+            .request_bytes_limit
+            .set(self.handle.request_bytes_max() as u64);
+        stats.answer_bytes_used.set(self.answers.used() as u64);
+    }
+}

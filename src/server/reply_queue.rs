@@ -1,0 +1,235 @@
+//! Answers of one connection: they leave in request order, whatever order they are finished in.
+//!
+//! ```text
+//! slots (oldest first)          outgoing
+//! [pending][ready][pending] --> [piece][piece]...  --> socket, at most 1,024 pieces a write
+//! ```
+
+use super::admission::Claim;
+use super::answer_budget::AnswerPermit;
+use super::dispatch::Order;
+use super::meter::Meter;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// Unfinished answers that are polled in one turn; those behind them wait until one of these is finished, so a full
+/// pipeline costs a turn a bounded number of polls.
+const POLLED_AHEAD_MAX: usize = 16;
+/// Slices of one vectored write; the kernel takes no more.
+const WRITE_SLICES_MAX: usize = 1_024;
+
+/// What a request ends with.
+pub(super) enum Reply {
+    /// A whole frame in pieces.
+    Frame {
+        pieces: Vec<Bytes>,
+        /// Held until the frame has left.
+        permit: Option<AnswerPermit>,
+    },
+    /// Nothing leaves (`acks=0`).
+    Nothing,
+    /// Nothing leaves and the connection ends, after the answers before it.
+    Close,
+}
+
+pub(super) type PendingReply = Pin<Box<dyn Future<Output = Reply>>>;
+
+/// A request's answer, now or later.
+pub(super) enum Dispatched {
+    Ready(Reply),
+    Later(PendingReply),
+}
+
+/// What a request holds while it is worked on.
+pub(super) struct InFlight {
+    pub(super) order: Order,
+    pub(super) request_bytes: usize,
+    /// The request's memory; given back when the answer is known.
+    pub(super) claim: Option<Claim>,
+    pub(super) meter: Option<Rc<Meter>>,
+}
+
+struct Slot {
+    state: Dispatched,
+    request: InFlight,
+}
+
+struct Outgoing {
+    bytes: Bytes,
+    /// With the last piece of a frame.
+    end: Option<FrameEnd>,
+}
+
+/// What is over when the last byte of a frame has left.
+struct FrameEnd {
+    order: Order,
+    meter: Option<Rc<Meter>>,
+    /// Dropping it gives the memory of the answer back.
+    _permit: Option<AnswerPermit>,
+}
+
+/// Connection view.
+#[derive(Default)]
+pub(super) struct ReplyQueue {
+    slots: VecDeque<Slot>,
+    outgoing: VecDeque<Outgoing>,
+    request_bytes: usize,
+    outgoing_bytes: usize,
+    fetches: usize,
+    alone: usize,
+    closing: bool,
+}
+
+impl ReplyQueue {
+    pub(super) fn push(&mut self, state: Dispatched, request: InFlight) {
+        self.request_bytes += request.request_bytes;
+        self.fetches += usize::from(request.order == Order::Fetch);
+        self.alone += usize::from(request.order == Order::Alone);
+        self.slots.push_back(Slot { state, request });
+    }
+
+    /// Requests whose answer is not yet in the outgoing bytes.
+    pub(super) fn in_flight(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Bytes of requests that are being worked on.
+    pub(super) fn request_bytes(&self) -> usize {
+        self.request_bytes
+    }
+
+    /// Bytes of answers that the peer has not taken yet.
+    pub(super) fn outgoing_bytes(&self) -> usize {
+        self.outgoing_bytes
+    }
+
+    /// Fetches whose answer has not left.
+    pub(super) fn fetches(&self) -> usize {
+        self.fetches
+    }
+
+    /// Requests beside which nothing else may run, and that are not answered.
+    pub(super) fn alone(&self) -> usize {
+        self.alone
+    }
+
+    /// Anything but fetches that wait for data.
+    pub(super) fn has_work(&self) -> bool {
+        let works = |slot: &Slot| slot.request.order != Order::Fetch;
+        self.outgoing_bytes > 0 || self.slots.iter().any(works)
+    }
+
+    /// An answer asked for the end of the connection; what stands before it leaves first.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Polls unfinished answers and moves those whose turn it is to the outgoing bytes.
+    pub(super) fn advance(&mut self, context: &mut Context<'_>) {
+        if self.closing {
+            return;
+        }
+        let mut unfinished = 0;
+        let mut index = 0;
+        while index < self.slots.len() && unfinished < POLLED_AHEAD_MAX {
+            let slot = &mut self.slots[index];
+            if !slot.poll(context) {
+                unfinished += 1;
+                index += 1;
+            } else if index == 0 {
+                self.send_first();
+                if self.closing {
+                    self.slots.clear();
+                    return;
+                }
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn send_first(&mut self) {
+        let slot = self.slots.pop_front().expect("the first slot was polled");
+        let request = slot.request;
+        self.request_bytes -= request.request_bytes;
+        self.alone -= usize::from(request.order == Order::Alone);
+        if let Some(meter) = &request.meter {
+            meter.answered();
+        }
+        let Dispatched::Ready(reply) = slot.state else {
+            unreachable!("a finished slot holds its reply");
+        };
+        let end = |permit| FrameEnd {
+            order: request.order,
+            meter: request.meter,
+            _permit: permit,
+        };
+        match reply {
+            Reply::Frame { pieces, permit } => self.send(pieces, end(permit)),
+            Reply::Nothing => self.ended(end(None)),
+            Reply::Close => self.closing = true,
+        }
+    }
+
+    fn send(&mut self, pieces: Vec<Bytes>, end: FrameEnd) {
+        self.outgoing_bytes += pieces.iter().map(Bytes::len).sum::<usize>();
+        let pieces = pieces.into_iter();
+        self.outgoing
+            .extend(pieces.map(|bytes| Outgoing { bytes, end: None }));
+        let last = self.outgoing.back_mut().expect("a frame has bytes");
+        last.end = Some(end);
+    }
+
+    fn ended(&mut self, end: FrameEnd) {
+        self.fetches -= usize::from(end.order == Order::Fetch);
+        if let Some(meter) = &end.meter {
+            meter.sent();
+        }
+    }
+
+    /// The bytes to write next, in order.
+    pub(super) fn slices(&self) -> Vec<IoSlice<'_>> {
+        let pieces = self.outgoing.iter().take(WRITE_SLICES_MAX);
+        pieces.map(|piece| IoSlice::new(&piece.bytes)).collect()
+    }
+
+    /// The peer took `bytes`, perhaps in the middle of a piece.
+    pub(super) fn written(&mut self, mut bytes: usize) {
+        assert!(bytes <= self.outgoing_bytes, "more taken than offered");
+        self.outgoing_bytes -= bytes;
+        while let Some(first) = self.outgoing.front_mut() {
+            if first.bytes.len() > bytes {
+                bytes::Buf::advance(&mut first.bytes, bytes);
+                break;
+            }
+            bytes -= first.bytes.len();
+            let end = first.end.take();
+            self.outgoing.pop_front();
+            if let Some(end) = end {
+                self.ended(end);
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// Whether the answer is known.
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        if let Dispatched::Later(future) = &mut self.state {
+            match future.as_mut().poll(context) {
+                Poll::Ready(reply) => self.state = Dispatched::Ready(reply),
+                Poll::Pending => return false,
+            }
+        }
+        self.request.claim = None;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
