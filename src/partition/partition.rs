@@ -233,6 +233,9 @@ impl Partition {
             Durability::Flushed => self.watermarks.durable(),
             Durability::Memory => self.watermarks.log_end(),
         };
+        if committed <= self.watermarks.high_watermark() {
+            return;
+        }
         self.watermarks.commit(committed);
         while let Some(produce) = self.produces.release(self.watermarks.high_watermark()) {
             self.complete_produce(&produce);
