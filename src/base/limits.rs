@@ -118,6 +118,9 @@ pub const COLD_READ_BYTES: usize = 256 * KIB;
 /// Catch-up reads in flight per shard.
 pub const COLD_READS_IN_FLIGHT_MAX: usize = 8;
 
+/// Segment files a shard keeps open for reading.
+pub const OPEN_SEGMENTS_MAX: usize = 128;
+
 /// Kafka's `socket.request.max.bytes`.
 pub const FRAME_BYTES_MAX: usize = 100 * MIB;
 /// First allocation for an array, whatever count it claims.

@@ -7,6 +7,7 @@
 //! **Enter at** [`settings`] for the node, [`topic`] for a topic, [`describe`] for what clients see.
 
 pub mod problem;
+pub mod quantity;
 pub mod value;
 
 pub mod broker;
@@ -15,10 +16,19 @@ pub mod layers;
 pub mod topic;
 pub mod topic_keys;
 
+pub mod describe;
+
+pub mod entry;
+pub mod error;
+mod file;
+mod merge;
+pub mod own_keys;
 pub mod settings;
 
 pub use broker::BrokerConfig;
+pub use entry::Entry;
+pub use error::SettingsError;
 pub use layers::{BrokerLayers, Overrides};
 pub use problem::ConfigProblem;
-pub use settings::Settings;
+pub use settings::{Endpoint, Settings, Sources};
 pub use topic::{TopicConfig, TopicRules};

@@ -103,7 +103,9 @@ impl Partition {
     /// Obeys new settings from the next batch on. A weaker durability releases what only waited for the stronger one.
     pub fn configure(&mut self, settings: PartitionSettings) {
         self.settings = settings;
-        self.commit();
+        if self.unavailable.is_none() {
+            self.commit();
+        }
     }
 
     /// All batches below `up_to` are durable.

@@ -22,6 +22,7 @@ pub mod meta_log;
 pub mod open;
 pub mod paths;
 // One shard's store.
+pub mod reader;
 pub mod start;
 pub mod stats;
 pub mod store;

@@ -1,6 +1,4 @@
 //! Bodies drawn from the schemas alone: an encoder that shares nothing with `wire` but the notation.
-//!
-//! It remembers where lengths and counts stand, so that hostile frames can lie exactly there.
 
 use std::path::Path;
 
@@ -35,49 +33,14 @@ pub(crate) enum Shape {
     Crowded,
 }
 
-/// An encoded body.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Example {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) marks: Vec<Mark>,
-}
-
-/// Bytes of an example that say how much follows, or are text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) kind: MarkKind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum MarkKind {
-    /// Two bytes, -1 for null.
-    ShortLength {
-        nullable: bool,
-    },
-    /// Four bytes, -1 for null.
-    LongLength {
-        nullable: bool,
-    },
-    /// Varint, one more than the length, 0 for null.
-    CompactLength {
-        nullable: bool,
-    },
-    /// Varints of a tagged section.
-    TagCount,
-    TagSize,
-    /// A string's bytes, one or more.
-    Text,
-}
-
+/// A body, encoded.
 pub(crate) fn example(
     api: &Api,
     version: i16,
     direction: Direction,
     shape: Shape,
     prng: &mut Prng,
-) -> Example {
+) -> Vec<u8> {
     let fields = match direction {
         Direction::Request => &api.request,
         Direction::Response => &api.response,
@@ -88,7 +51,7 @@ pub(crate) fn example(
         shape,
         depth: 0,
         prng,
-        out: Example::default(),
+        out: Vec::new(),
     };
     writer.fields(fields);
     writer.out
@@ -101,7 +64,7 @@ struct Drawing<'a> {
     /// Arrays around the value being drawn.
     depth: usize,
     prng: &'a mut Prng,
-    out: Example,
+    out: Vec<u8>,
 }
 
 impl Drawing<'_> {
@@ -149,7 +112,7 @@ impl Drawing<'_> {
             Shape::Crowded if self.depth == 0 => Some(2 * ARRAY_FIRST_ALLOCATION),
             _ => self.count(nullable, matches!(element, Kind::Int32)),
         };
-        self.long_length(count, nullable);
+        self.long_length(count);
         self.depth += 1;
         for _ in 0..count.unwrap_or(0) {
             self.value(element, false);
@@ -173,25 +136,23 @@ impl Drawing<'_> {
         const LETTERS: [char; 8] = ['a', 'Z', '0', '-', '.', '_', 'é', '漢'];
         let letters = self.count(nullable, true);
         let text: Option<String> = letters.map(|count| {
-            (0..count)
+            let letters = 0..count;
+            letters
                 .map(|_| LETTERS[self.prng.below(LETTERS.len() as u64) as usize])
                 .collect()
         });
         let length = text.as_ref().map(String::len);
         if self.flexible() {
-            self.compact_length(length, nullable);
+            self.compact_length(length);
         } else {
-            let length = length.map_or(-1, |length| length as i16);
-            self.marked(&length.to_be_bytes(), MarkKind::ShortLength { nullable });
+            self.put(&length.map_or(-1, |length| length as i16).to_be_bytes());
         }
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            self.marked(text.as_bytes(), MarkKind::Text);
-        }
+        self.put(text.unwrap_or_default().as_bytes());
     }
 
     fn binary(&mut self, nullable: bool) {
         let length = self.count(nullable, true);
-        self.long_length(length, nullable);
+        self.long_length(length);
         for _ in 0..length.unwrap_or(0) {
             let byte = self.prng.next_u64() as u8;
             self.put(&[byte]);
@@ -211,23 +172,21 @@ impl Drawing<'_> {
         }
     }
 
-    fn long_length(&mut self, length: Option<usize>, nullable: bool) {
+    fn long_length(&mut self, length: Option<usize>) {
         if self.flexible() {
-            self.compact_length(length, nullable);
+            self.compact_length(length);
         } else {
-            let length = length.map_or(-1, |length| length as i32);
-            self.marked(&length.to_be_bytes(), MarkKind::LongLength { nullable });
+            self.put(&length.map_or(-1, |length| length as i32).to_be_bytes());
         }
     }
 
-    fn compact_length(&mut self, length: Option<usize>, nullable: bool) {
-        let encoded = length.map_or(0, |length| length as u32 + 1);
-        self.marked(&varint(encoded), MarkKind::CompactLength { nullable });
+    fn compact_length(&mut self, length: Option<usize>) {
+        self.put(&varint(length.map_or(0, |length| length as u32 + 1)));
     }
 
     /// The tagged section: some known fields, then some that no version knows.
     fn tagged(&mut self, fields: &[Field]) {
-        let mut section: Vec<(u32, Example)> = Vec::new();
+        let mut section: Vec<(u32, Vec<u8>)> = Vec::new();
         for field in fields {
             let Some(tag) = field.tag.filter(|_| field.versions.contains(self.version)) else {
                 continue;
@@ -237,14 +196,17 @@ impl Drawing<'_> {
             }
         }
         if self.wants_tagged() {
-            section.push((100 + self.prng.below(1000) as u32, self.unknown_value()));
+            let value = (0..self.prng.below(6))
+                .map(|_| self.prng.next_u64() as u8)
+                .collect();
+            section.push((100 + self.prng.below(1000) as u32, value));
         }
         section.sort_by_key(|(tag, _)| *tag);
-        self.marked(&varint(section.len() as u32), MarkKind::TagCount);
+        self.put(&varint(section.len() as u32));
         for (tag, value) in section {
             self.put(&varint(tag));
-            self.marked(&varint(value.bytes.len() as u32), MarkKind::TagSize);
-            self.append(value);
+            self.put(&varint(value.len() as u32));
+            self.put(&value);
         }
     }
 
@@ -257,55 +219,20 @@ impl Drawing<'_> {
     }
 
     /// A value other than the default, which would be left out.
-    fn tagged_value(&mut self, field: &Field) -> Example {
+    fn tagged_value(&mut self, field: &Field) -> Vec<u8> {
         let default = default_bytes(self.version, field);
         loop {
-            let value = self.apart(|drawing| drawing.field(field));
-            if value.bytes != default {
+            let outer = std::mem::take(&mut self.out);
+            self.field(field);
+            let value = std::mem::replace(&mut self.out, outer);
+            if value != default {
                 return value;
             }
         }
     }
 
-    fn unknown_value(&mut self) -> Example {
-        let length = self.prng.below(6);
-        let bytes = (0..length).map(|_| self.prng.next_u64() as u8).collect();
-        Example {
-            bytes,
-            marks: Vec::new(),
-        }
-    }
-
-    /// What `draw` draws, as an example of its own.
-    fn apart(&mut self, draw: impl FnOnce(&mut Self)) -> Example {
-        let outer = std::mem::take(&mut self.out);
-        draw(self);
-        std::mem::replace(&mut self.out, outer)
-    }
-
-    fn append(&mut self, value: Example) {
-        let offset = self.out.bytes.len();
-        self.out.bytes.extend(value.bytes);
-        let moved = |mark: Mark| Mark {
-            start: mark.start + offset,
-            end: mark.end + offset,
-            ..mark
-        };
-        self.out.marks.extend(value.marks.into_iter().map(moved));
-    }
-
-    fn marked(&mut self, bytes: &[u8], kind: MarkKind) {
-        let start = self.out.bytes.len();
-        self.put(bytes);
-        self.out.marks.push(Mark {
-            start,
-            end: self.out.bytes.len(),
-            kind,
-        });
-    }
-
     fn put(&mut self, bytes: &[u8]) {
-        self.out.bytes.extend_from_slice(bytes);
+        self.out.extend_from_slice(bytes);
     }
 
     fn flexible(&self) -> bool {

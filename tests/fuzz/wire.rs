@@ -5,18 +5,26 @@
 mod allocation;
 mod apis;
 mod decode;
-mod example;
 #[path = "../golden/frames.rs"]
 mod frames;
+mod hostile;
+
+use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use example::{Direction, Example, Mark, MarkKind, Shape, example, schemas, varint};
+use example::{Direction, Shape, example, schemas};
 use frames::golden_frames;
-use ottla::base::limits::REQUEST_ELEMENTS_MAX;
+use hostile::mutants::{lies, replaced};
+use hostile::walk::walk;
+use hostile::{Fate, HostileFrame, Judge, World, example};
+use ottla::base::ids::Uuid;
+use ottla::base::limits::{FRAME_BYTES_MAX, REQUEST_ELEMENTS_MAX};
 use ottla::base::prng::Prng;
+use ottla::wire::frame::{request_length, response_frame};
 use ottla::wire::header::{HeaderError, RequestHeader, ResponseHeader};
+use ottla::wire::messages::init_producer_id::InitProducerIdResponse;
 use ottla::wire::version::APIS;
-use ottla::wire::{ApiKey, Decode, DecodeError, Encode, Reader, Writer};
+use ottla::wire::{ApiKey, Decode, DecodeError, Encode, ErrorCode, Reader, Writer};
 
 /// What decoding may allocate per byte of input. A group of three bytes in a ListGroups answer is a struct of 120, an
 /// array that outgrows its first allocation is copied once, and each array of a nest may claim the same bytes.
@@ -51,7 +59,7 @@ fn encode(message: &dyn Encode, version: i16) -> Bytes {
 }
 
 /// `work` for each API, version and direction, with bodies of every shape.
-fn for_each_example(mut work: impl FnMut(ApiKey, Direction, i16, Example)) {
+fn for_each_example(mut work: impl FnMut(ApiKey, Direction, i16, Vec<u8>)) {
     for schema in schemas() {
         let api = ApiKey::from_number(schema.key).expect("every schema has its row");
         for version in schema.versions.iter() {
@@ -72,7 +80,7 @@ fn crowded_arrays_cost_memory_in_proportion() {
         for version in schema.versions.iter() {
             for direction in DIRECTIONS {
                 let shape = Shape::Crowded;
-                let body = example(&schema, version, direction, shape, &mut Prng::new(1)).bytes;
+                let body = example(&schema, version, direction, shape, &mut Prng::new(1));
                 assert!(decode(api, direction, version, &body).is_ok());
                 if let Some((_, cut)) = body.split_last() {
                     assert!(decode(api, direction, version, cut).is_err());
@@ -122,8 +130,8 @@ fn a_golden_frame_cut_anywhere_is_an_error() {
 #[test]
 fn bytes_after_a_body_are_an_error() {
     for_each_example(|api, direction, version, mut body| {
-        body.bytes.push(0);
-        let error = decode(api, direction, version, &body.bytes).err();
+        body.push(0);
+        let error = decode(api, direction, version, &body).err();
         assert_eq!(
             error,
             Some(DecodeError::TrailingBytes { count: 1 }),
@@ -134,11 +142,18 @@ fn bytes_after_a_body_are_an_error() {
 
 #[test]
 fn a_length_that_lies_is_an_error() {
+    let schemas = schemas();
     for_each_example(|api, direction, version, body| {
-        for mark in &body.marks {
+        let schema = schemas.iter().find(|schema| schema.key == api.number());
+        let found = walk(
+            schema.expect("every API has a schema"),
+            version,
+            direction,
+            &body,
+        );
+        for mark in &found.expect("the example fits its schema").marks {
             for lie in lies(mark.kind) {
-                let bytes = replaced(&body.bytes, mark, &lie);
-                let result = decode(api, direction, version, &bytes);
+                let result = decode(api, direction, version, &replaced(&body, mark, &lie));
                 assert!(
                     result.is_err(),
                     "{api} {direction:?} {version}: {lie:?} for {mark:?}"
@@ -148,51 +163,12 @@ fn a_length_that_lies_is_an_error() {
     });
 }
 
-/// Encodings that no honest body has in that place, whatever follows.
-fn lies(kind: MarkKind) -> Vec<Vec<u8>> {
-    let null = |nullable: bool, null: &[u8]| (!nullable).then(|| null.to_vec());
-    match kind {
-        MarkKind::ShortLength { nullable } => [i16::MAX, i16::MIN, -2]
-            .map(|length| length.to_be_bytes().to_vec())
-            .into_iter()
-            .chain(null(nullable, &[0xff; 2]))
-            .collect(),
-        MarkKind::LongLength { nullable } => [i32::MAX, i32::MIN, -2, 1 << 24]
-            .map(|length| length.to_be_bytes().to_vec())
-            .into_iter()
-            .chain(null(nullable, &[0xff; 4]))
-            .collect(),
-        MarkKind::CompactLength { nullable } => [u32::MAX, 1 << 31, 1 << 30, 1 << 14]
-            .map(varint)
-            .into_iter()
-            .chain([vec![0xff; 5], vec![0x80; 10]])
-            .chain(null(nullable, &[0]))
-            .collect(),
-        MarkKind::TagCount | MarkKind::TagSize => [u32::MAX, 1 << 20].map(varint).to_vec(),
-        MarkKind::Text => vec![vec![0xff], vec![0xc0, 0xaf], vec![0xed, 0xa0, 0x80]],
-    }
-}
-
-/// `bytes` with those of `mark` replaced; text keeps its length, as its length is not marked with it.
-fn replaced(bytes: &[u8], mark: &Mark, lie: &[u8]) -> Vec<u8> {
-    let mut text = bytes[mark.start..mark.end].to_vec();
-    if mark.kind == MarkKind::Text {
-        text.splice(
-            ..lie.len().min(text.len()),
-            lie.iter().take(text.len()).copied(),
-        );
-    } else {
-        text = lie.to_vec();
-    }
-    [&bytes[..mark.start], &text, &bytes[mark.end..]].concat()
-}
-
 #[test]
 fn flipped_bytes_decode_to_an_error_or_to_what_encodes_again() {
     let mut prng = Prng::new(0x0f11);
     for_each_example(|api, direction, version, body| {
         for _ in 0..40 {
-            let mut bytes = body.bytes.clone();
+            let mut bytes = body.clone();
             for _ in 0..=prng.below(3) {
                 if !bytes.is_empty() {
                     let position = prng.below(bytes.len() as u64) as usize;
@@ -267,4 +243,149 @@ fn a_request_of_too_many_elements_is_an_error() {
     body.put_bytes(0, 2 * names);
     let error = decode(ApiKey::DeleteGroups, Direction::Request, 0, &body).err();
     assert_eq!(error, Some(DecodeError::TooManyElements));
+}
+
+#[test]
+fn hostile_frames_are_what_their_tags_say() {
+    let frames = hostile_frames();
+    assert!(frames.len() >= 10_000, "{} frames", frames.len());
+    let mut counts: BTreeMap<(ApiKey, i16), [usize; 3]> = BTreeMap::new();
+    for frame in frames
+        .iter()
+        .filter(|frame| frame.api.api().decodable.contains(frame.version))
+    {
+        counts.entry((frame.api, frame.version)).or_default()[frame.fate as usize] += 1;
+    }
+    for ((api, version), [valid, error, close]) in &counts {
+        println!("{api} {version}: {valid} valid, {error} error, {close} close");
+        assert!(
+            valid + error + close >= 40 && *close >= 20,
+            "{api} {version}"
+        );
+        assert!(*valid > 0 || !api.api().served, "{api} {version}");
+    }
+    assert_eq!(
+        counts.len(),
+        APIS.iter()
+            .map(|api| api.decodable.iter().count())
+            .sum::<usize>()
+    );
+    for frame in &frames {
+        let readable = is_readable(frame);
+        // Without an answer to carry an error code, a producer's connection is closed.
+        let silent = frame.what.starts_with("acks 0");
+        assert!(
+            readable == (frame.fate != Fate::Close) || silent,
+            "{} {}, {}: tagged {:?}",
+            frame.api,
+            frame.version,
+            frame.what,
+            frame.fate
+        );
+    }
+    let again = hostile_frames();
+    assert!(
+        frames
+            .iter()
+            .zip(&again)
+            .all(|(one, other)| one.bytes == other.bytes),
+        "a seed"
+    );
+}
+
+fn hostile_frames() -> Vec<HostileFrame> {
+    let topic = "hostile".to_owned();
+    hostile::frames(
+        &World {
+            topic,
+            topic_id: Uuid([7; 16]),
+            partitions: 4,
+        },
+        1,
+    )
+}
+
+#[test]
+fn the_judge_tells_right_ends_from_wrong_ones() {
+    let frames = hostile_frames();
+    let of = |api, fate| {
+        let found = frames
+            .iter()
+            .find(|frame| frame.api == api && frame.fate == fate);
+        found.expect("each served API has frames of each fate")
+    };
+    let answer = |frame: &HostileFrame, code: ErrorCode| {
+        let error_code = code.code();
+        let body = InitProducerIdResponse {
+            error_code,
+            ..Default::default()
+        };
+        response_frame(frame.api, frame.version, frame.correlation_id, &body).slice(4..)
+    };
+    let judge = Judge::new();
+    let (none, refused, bug) = (
+        ErrorCode::None,
+        ErrorCode::InvalidRequest,
+        ErrorCode::UnknownServerError,
+    );
+    for (fate, code, is_right) in [
+        (Fate::Valid, Some(none), true),
+        (Fate::Valid, Some(refused), false),
+        (Fate::Valid, None, false),
+        (Fate::Error, Some(refused), true),
+        (Fate::Error, Some(none), false),
+        (Fate::Error, Some(bug), false),
+        (Fate::Error, None, false),
+        (Fate::Close, None, true),
+        (Fate::Close, Some(refused), false),
+    ] {
+        let frame = of(ApiKey::InitProducerId, fate);
+        let answer = code.map(|code| answer(frame, code));
+        let verdict = judge.judge(frame, answer.as_deref());
+        assert_eq!(verdict.is_ok(), is_right, "{fate:?} {code:?}: {verdict:?}");
+    }
+    let frame = of(ApiKey::InitProducerId, Fate::Valid);
+    let honest = answer(frame, none);
+    assert!(
+        judge
+            .judge(frame, Some(&honest[..honest.len() - 1]))
+            .is_err(),
+        "a byte is missing"
+    );
+    assert!(
+        judge
+            .judge(frame, Some(&[&honest[..], &[0]].concat()))
+            .is_err(),
+        "a byte too many"
+    );
+    let other = answer(of(ApiKey::InitProducerId, Fate::Error), none);
+    assert!(
+        judge.judge(frame, Some(&other)).is_err(),
+        "the answer to another question"
+    );
+}
+
+/// Whether a broker can read the frame's request and serves it.
+fn is_readable(frame: &HostileFrame) -> bool {
+    let (prefix, rest) = frame.bytes.split_at(4);
+    let prefix = prefix.try_into().expect("four bytes of length");
+    if request_length(prefix, FRAME_BYTES_MAX) != Ok(rest.len()) {
+        return false;
+    }
+    let mut reader = Reader::new(Bytes::copy_from_slice(rest));
+    let Ok(header) = RequestHeader::decode(&mut reader) else {
+        return false;
+    };
+    if !header.is_decodable() {
+        return header.api_key == ApiKey::ApiVersions;
+    }
+    let body = reader.into_rest();
+    header.api_key.api().served
+        && decode(
+            header.api_key,
+            Direction::Request,
+            header.api_version,
+            &body,
+        )
+        .is_ok()
 }

@@ -8,7 +8,7 @@ mod apis;
 #[path = "../fuzz/decode.rs"]
 mod decode;
 #[path = "../fuzz/example.rs"]
-#[allow(dead_code, reason = "marks serve the hostile frames")]
+#[allow(dead_code, reason = "not every shape serves here")]
 mod example;
 mod frames;
 
@@ -62,7 +62,7 @@ fn drawn() -> Vec<Golden> {
                 let mut prng = Prng::new(api.key as u64 * 1000 + version as u64);
                 let body = example(&api, version, direction, Shape::Full, &mut prng);
                 let mut frame = header(api.key, version, api.is_flexible(version), direction);
-                frame.extend(body.bytes);
+                frame.extend(body);
                 let mut bytes = (frame.len() as u32).to_be_bytes().to_vec();
                 bytes.extend(frame);
                 let api = ApiKey::from_number(api.key).expect("every schema has its row");

@@ -7,7 +7,7 @@
 mod apis;
 mod debug_text;
 #[path = "../fuzz/example.rs"]
-#[allow(dead_code, reason = "marks serve the hostile frames")]
+#[allow(dead_code, reason = "not every shape serves here")]
 mod example;
 
 use std::fmt::Debug;
@@ -75,7 +75,7 @@ where
             };
             let body = example(api, version, direction, shape, &mut Prng::new(seed));
             let what = format!("{} {direction:?} version {version} seed {seed}", api.name);
-            agree::<Ours, Theirs>(&what, version, body.bytes.into());
+            agree::<Ours, Theirs>(&what, version, body.into());
             bodies += 1;
         }
     }

@@ -374,3 +374,29 @@ fn append_time_replaces_the_records_times_and_renews_the_checksum() {
         [(Offset(5), time), (Offset(6), time), (Offset(7), time)]
     );
 }
+
+#[test]
+fn arbitrary_headers_are_judged_without_panic_and_records_agree() {
+    let mut prng = crate::base::prng::Prng::new(61);
+    let mut accepted = 0;
+    for _ in 0..50_000 {
+        let mut bytes = batch();
+        for _ in 0..1 + prng.below(2) {
+            let at = prng.below(bytes.len() as u64) as usize;
+            bytes[at] = [0, 1, 0x7f, 0x80, 0xff, prng.next_u64() as u8][prng.below(6) as usize];
+        }
+        let Ok(valid) = validate(Bytes::from(with_right_crc(bytes)), &rules()) else {
+            continue;
+        };
+        accepted += 1;
+        let header = *valid.header();
+        assert_eq!(header.record_count, header.last_offset_delta + 1);
+        let stamped = valid.stamp(Offset(i64::MAX / 2), LeaderEpoch(1), None);
+        assert_eq!(stamped.len(), valid.len());
+        let stored = [&stamped.head[..], &stamped.body].concat();
+        if let Ok(found) = records(&stored) {
+            assert_eq!(found.len(), header.record_count as usize);
+        }
+    }
+    assert!(accepted > 1_000, "{accepted} accepted");
+}
