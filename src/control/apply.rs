@@ -181,6 +181,3 @@ impl ConfigChanges {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,6 +20,9 @@ mod record;
 pub mod replay_error;
 mod snapshot;
 
+#[cfg(test)]
+mod fixture;
+
 pub use command::{Command, Outcome};
 pub use controller::{Controller, Proposal, Start};
 pub use error::ControlError;

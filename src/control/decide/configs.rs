@@ -215,3 +215,6 @@ fn difference(before: &Overrides, after: &Overrides) -> ConfigChanges {
         cleared: before.keys().filter(is_gone).cloned().collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

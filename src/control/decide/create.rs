@@ -176,3 +176,6 @@ pub(super) fn check_partitions(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

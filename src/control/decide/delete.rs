@@ -59,3 +59,6 @@ fn find(image: &Image, wanted: &TopicRef) -> Result<Arc<Topic>, ControlError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,3 +71,6 @@ fn check_assignments(
     let mut brokers = assignments.iter();
     brokers.try_for_each(|brokers| check_assignment(brokers, Some(factor), image))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+use crate::base::ids::NodeId;
+use crate::control::command::{AlterResource, Command, OperationKind, Outcome, Resource};
+use crate::control::fixture::*;
+
+#[test]
+fn a_topic_is_configured_and_back() {
+    let mut controller = with_topics(&["t"]);
+    let wanted = vec![
+        set("retention.ms", "5000"),
+        set("max.message.bytes", "2000"),
+    ];
+    let proposal = controller.propose(alter(of_topic("t"), wanted));
+    assert_eq!(altered(&proposal), "ok");
+    assert_eq!(proposal.records.len(), 1);
+    let topic = proposal.image.topic("t").expect("it exists").clone();
+    assert_eq!(
+        (topic.config.retention_ms, topic.config.batch_bytes_max),
+        (5_000, 2_000)
+    );
+
+    let unset = vec![operation(OperationKind::Delete, "retention.ms", None)];
+    let proposal = controller.propose(alter(of_topic("t"), unset));
+    let after = proposal.image.topic("t").expect("it exists").clone();
+    assert_eq!(after.config.retention_ms, 604_800_000);
+    assert_eq!(after.overrides, overrides(&[("max.message.bytes", "2000")]));
+
+    let same = controller.propose(alter(of_topic("t"), vec![set("max.message.bytes", "2000")]));
+    assert_eq!((altered(&same).as_str(), same.records.len()), ("ok", 0));
+}
+
+#[test]
+fn one_wrong_config_spoils_its_resource_and_no_other() {
+    let mut controller = with_topics(&["a", "b"]);
+    let resource = |name: &str, operations| AlterResource {
+        resource: of_topic(name),
+        operations,
+    };
+    let proposal = controller.propose(Command::AlterConfigs {
+        resources: vec![
+            resource("a", vec![set("retention.ms", "1"), set("segment.ms", "x")]),
+            resource("b", vec![set("retention.ms", "2")]),
+            resource("none", vec![set("retention.ms", "3")]),
+        ],
+        validate_only: false,
+    });
+    assert_eq!(
+        altered(&proposal),
+        "Invalid value x for configuration segment.ms: Not a number of type LONG; ok; \
+         The topic 'none' does not exist."
+    );
+    assert!(
+        proposal
+            .image
+            .topic("a")
+            .expect("it exists")
+            .overrides
+            .is_empty()
+    );
+    assert_eq!(
+        proposal
+            .image
+            .topic("b")
+            .expect("it exists")
+            .config
+            .retention_ms,
+        2
+    );
+}
+
+#[test]
+fn lists_take_and_lose_elements() {
+    use OperationKind::{Append, Subtract};
+    const LIST: &str = "leader.replication.throttled.replicas";
+    let mut controller = with_topics(&["t"]);
+    for (kind, value, expected) in [
+        (Append, "0:1", "0:1"),
+        (Append, "1:2,0:1", "0:1,1:2"),
+        (Subtract, "0:1,5:5", "1:2"),
+        (Append, "3:4, 5:6", "1:2,3:4,5:6"),
+        (Subtract, "1:2,3:4,5:6", ""),
+    ] {
+        let proposal = controller.propose(alter(
+            of_topic("t"),
+            vec![operation(kind, LIST, Some(value))],
+        ));
+        assert_eq!(altered(&proposal), "ok");
+        assert_eq!(
+            proposal.image.topic("t").expect("it exists").overrides[LIST],
+            expected
+        );
+    }
+    // A list that is not set begins as its default.
+    for (kind, name, value, expected) in [
+        (
+            Append,
+            "cleanup.policy",
+            "compact",
+            "Invalid value compact for configuration cleanup.policy: compaction is not available \
+             in this release; use delete",
+        ),
+        (Append, "cleanup.policy", "delete", "ok"),
+        (
+            Append,
+            "retention.ms",
+            "1",
+            "Can't APPEND to key retention.ms because its type is not LIST.",
+        ),
+        (
+            Subtract,
+            "retention.ms",
+            "1",
+            "Can't SUBTRACT to key retention.ms because its type is not LIST.",
+        ),
+        (Append, "no.such", "1", "Unknown topic config name: no.such"),
+    ] {
+        let wanted = vec![operation(kind, name, Some(value))];
+        assert_eq!(
+            altered(&controller.propose(alter(of_topic("t"), wanted))),
+            expected
+        );
+    }
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused() {
+    let delete = |name| operation(OperationKind::Delete, name, None);
+    let null = |name| operation(OperationKind::Set, name, None);
+    for (resource, operations, expected) in [
+        (
+            of_topic("t"),
+            vec![set("retention.ms", "1"), delete("retention.ms")],
+            "Error due to duplicate config keys",
+        ),
+        (
+            of_topic("t"),
+            vec![null("retention.ms"), null("segment.ms")],
+            "Null value not supported for : retention.ms, segment.ms",
+        ),
+        (
+            of_topic(""),
+            vec![],
+            "Default topic resources are not allowed.",
+        ),
+        (
+            of_topic("."),
+            vec![],
+            "Topic name is invalid: '.' is not allowed",
+        ),
+        (
+            Resource::Broker(Some(NodeId(5))),
+            vec![],
+            "Unexpected broker id, expected 0, but received 5",
+        ),
+        (of_topic("t"), vec![delete("no.such")], "ok"),
+        (
+            of_topic("none"),
+            vec![set("no.such", "1")],
+            "Unknown topic config name: no.such",
+        ),
+        (
+            of_topic("t"),
+            vec![set("min.insync.replicas", "2")],
+            "Invalid value 2 for configuration min.insync.replicas: the replication factor is 1, \
+             so no write with acks=all could succeed",
+        ),
+    ] {
+        let proposal = with_topics(&["t"]).propose(alter(resource, operations));
+        assert_eq!(altered(&proposal), expected);
+        assert!(proposal.records.is_empty());
+    }
+    let twice = AlterResource {
+        resource: of_topic("t"),
+        operations: vec![set("retention.ms", "1")],
+    };
+    let proposal = with_topics(&["t"]).propose(Command::AlterConfigs {
+        resources: vec![twice.clone(), twice],
+        validate_only: false,
+    });
+    let text = "Each resource must appear at most once.";
+    assert_eq!(altered(&proposal), format!("{text}; {text}"));
+}
+
+#[test]
+fn a_broker_default_reaches_the_topics_that_do_not_choose() {
+    let mut controller = with_topics(&["own", "plain"]);
+    controller.propose(alter(of_topic("own"), vec![set("retention.ms", "1")]));
+    let before = controller.image().clone();
+
+    let cluster = alter(Resource::Broker(None), vec![set("log.retention.ms", "2")]);
+    let proposal = controller.propose(cluster);
+    assert_eq!(altered(&proposal), "ok");
+    let retention = |name: &str| {
+        proposal
+            .image
+            .topic(name)
+            .expect("it exists")
+            .config
+            .retention_ms
+    };
+    assert_eq!((retention("own"), retention("plain")), (1, 2));
+    assert_eq!(proposal.image.config.topic.retention_ms, 2);
+    let changes = proposal.image.changes_since(&before);
+    let changed: Vec<_> = changes
+        .changed
+        .iter()
+        .map(|(_, after)| &*after.name)
+        .collect();
+    assert_eq!(changed, ["plain"]);
+    assert!(changes.created.is_empty() && changes.deleted.is_empty());
+
+    let node = Resource::Broker(Some(NodeId(0)));
+    let proposal = controller.propose(alter(node.clone(), vec![set("log.retention.ms", "3")]));
+    assert_eq!(proposal.image.config.topic.retention_ms, 3);
+    assert_eq!(proposal.image.layers.get("log.retention.ms"), Some("3"));
+
+    let unset = |resource| {
+        alter(
+            resource,
+            vec![operation(OperationKind::Delete, "log.retention.ms", None)],
+        )
+    };
+    controller.propose(unset(node));
+    let proposal = controller.propose(unset(Resource::Broker(None)));
+    assert_eq!(proposal.image.config.topic.retention_ms, 604_800_000);
+    assert!(proposal.image.broker_overrides(None).is_none());
+}
+
+#[test]
+fn only_dynamic_broker_configs_change_without_a_restart() {
+    for (name, value, expected) in [
+        ("log.flush.interval.messages", "1234", "ok"),
+        ("background.threads", "12", "ok"),
+        ("max.connections.per.ip", "5", "ok"),
+        (
+            "num.partitions",
+            "2",
+            "Cannot update these configs dynamically: num.partitions",
+        ),
+        (
+            "listeners",
+            "x",
+            "Cannot update these configs dynamically: listeners",
+        ),
+        ("no.such", "1", "Unknown broker config name: no.such"),
+        (
+            "log.retention.ms",
+            "x",
+            "Invalid value x for configuration log.retention.ms: Not a number of type LONG",
+        ),
+        (
+            "log.cleanup.policy",
+            "compact",
+            "Invalid value compact for configuration log.cleanup.policy: compaction is not \
+             available in this release; use delete",
+        ),
+        (
+            "min.insync.replicas",
+            "2",
+            "Invalid value 2 for configuration min.insync.replicas: the replication factor is 1, \
+             so no write with acks=all could succeed",
+        ),
+    ] {
+        for resource in [Resource::Broker(None), Resource::Broker(Some(NodeId(0)))] {
+            let proposal = controller(&[]).propose(alter(resource, vec![set(name, value)]));
+            assert_eq!(altered(&proposal), expected);
+        }
+    }
+}
+
+#[test]
+fn asking_whether_it_would_work_changes_nothing() {
+    let mut controller = with_topics(&["t"]);
+    let operations = vec![set("retention.ms", "1")];
+    let proposal = controller.propose(Command::AlterConfigs {
+        resources: vec![AlterResource {
+            resource: of_topic("t"),
+            operations,
+        }],
+        validate_only: true,
+    });
+    assert_eq!(proposal.outcome, Outcome::ConfigsAltered(vec![Ok(())]));
+    assert!(proposal.records.is_empty());
+    assert!(
+        proposal
+            .image
+            .topic("t")
+            .expect("it exists")
+            .overrides
+            .is_empty()
+    );
+}
