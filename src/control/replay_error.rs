@@ -155,7 +155,7 @@ impl fmt::Display for ApplyError {
                 write!(f, "it removes a tombstone {id} that is not")
             }
             ApplyError::OutOfPlace => f.write_str("a record that does not belong here"),
-            ApplyError::Config(problem) => problem.fmt(f),
+            ApplyError::Config(problem) => write!(f, "{problem}{NEWER}"),
         }
     }
 }

@@ -127,137 +127,140 @@ fn file_gives_way_to_environment_and_both_to_the_command_line() {
     assert_eq!(by_arguments.broker.partitions_default, 4);
 }
 
-#[test]
-fn a_refusal_names_place_setting_and_fix_in_one_line() {
-    for (file, set, expected) in [
-        (
-            "[storage]\n\ndurability = \"fast\"\n",
-            "",
-            "ottla.toml, line 3: storage.durability is \"fast\", but must be one of flushed, memory",
-        ),
-        (
-            "[storage]\ndurabilty = \"memory\"\n",
-            "",
-            "ottla.toml, line 2: unknown setting storage.durabilty; did you mean \
+/// File, `--set` argument, message.
+const REFUSALS: &[(&str, &str, &str)] = &[
+    (
+        "[storage]\n\ndurability = \"fast\"\n",
+        "",
+        "ottla.toml, line 3: storage.durability is \"fast\", but must be one of flushed, memory",
+    ),
+    (
+        "[storage]\ndurabilty = \"memory\"\n",
+        "",
+        "ottla.toml, line 2: unknown setting storage.durabilty; did you mean \
              storage.durability?",
-        ),
-        (
-            "[kafka]\nlog.retention.hour = 1\n",
-            "",
-            "ottla.toml, line 2: unknown setting kafka.log.retention.hour; did you mean \
+    ),
+    (
+        "[kafka]\nlog.retention.hour = 1\n",
+        "",
+        "ottla.toml, line 2: unknown setting kafka.log.retention.hour; did you mean \
              kafka.log.retention.hours?",
-        ),
-        (
-            "[shards]\npool = 64000000\n",
-            "",
-            "ottla.toml, line 2: shards.pool is \"64000000\", but must be a size with a unit (B, \
+    ),
+    (
+        "[shards]\npool = 64000000\n",
+        "",
+        "ottla.toml, line 2: shards.pool is \"64000000\", but must be a size with a unit (B, \
              KiB, MiB, GiB) from 512KiB to 64GiB, a multiple of 4KiB",
-        ),
-        (
-            "",
-            "shards.pool=1KiB",
-            "argument --set shards.pool=1KiB: shards.pool is \"1KiB\", but must be a size with a \
+    ),
+    (
+        "",
+        "shards.pool=1KiB",
+        "argument --set shards.pool=1KiB: shards.pool is \"1KiB\", but must be a size with a \
              unit (B, KiB, MiB, GiB) from 512KiB to 64GiB, a multiple of 4KiB",
-        ),
-        (
-            "",
-            "shards.count=0",
-            "argument --set shards.count=0: shards.count is \"0\", but must be all, or a number \
+    ),
+    (
+        "",
+        "shards.count=0",
+        "argument --set shards.count=0: shards.count is \"0\", but must be all, or a number \
              from 1 to 1024",
-        ),
-        (
-            "",
-            "node.id=-1",
-            "argument --set node.id=-1: node.id is \"-1\", but must be a number from 0 to 1000000",
-        ),
-        (
-            "",
-            "listeners.kafka=::1:9092",
-            "argument --set listeners.kafka=::1:9092: listeners.kafka is \"::1:9092\", but must be \
+    ),
+    (
+        "",
+        "node.id=-1",
+        "argument --set node.id=-1: node.id is \"-1\", but must be a number from 0 to 1000000",
+    ),
+    (
+        "",
+        "listeners.kafka=::1:9092",
+        "argument --set listeners.kafka=::1:9092: listeners.kafka is \"::1:9092\", but must be \
              HOST:PORT, an IPv6 address in brackets",
-        ),
-        (
-            "",
-            "num.partitions=0",
-            "argument --set num.partitions=0: Invalid value 0 for configuration num.partitions: \
+    ),
+    (
+        "",
+        "num.partitions=0",
+        "argument --set num.partitions=0: Invalid value 0 for configuration num.partitions: \
              Value must be at least 1",
-        ),
-        (
-            "[kafka]\nlog.cleanup.policy = \"compact\"\n",
-            "",
-            "ottla.toml, line 2: Invalid value compact for configuration log.cleanup.policy: \
+    ),
+    (
+        "[kafka]\nlog.cleanup.policy = \"compact\"\n",
+        "",
+        "ottla.toml, line 2: Invalid value compact for configuration log.cleanup.policy: \
              compaction is not available in this release; use delete",
-        ),
-        (
-            "",
-            "message.max.bytes=8388609",
-            "argument --set message.max.bytes=8388609: Invalid value 8388609 for configuration \
+    ),
+    (
+        "",
+        "message.max.bytes=8388609",
+        "argument --set message.max.bytes=8388609: Invalid value 8388609 for configuration \
              message.max.bytes: Value must be no more than 8388608 on this node; raise the \
              setting shards.pool",
-        ),
-        (
-            "",
-            "min.insync.replicas=2",
-            "argument --set min.insync.replicas=2: Invalid value 2 for configuration \
+    ),
+    (
+        "",
+        "min.insync.replicas=2",
+        "argument --set min.insync.replicas=2: Invalid value 2 for configuration \
              min.insync.replicas: the replication factor is 1, so no write with acks=all could \
              succeed",
-        ),
-        (
-            "",
-            "kafka.listeners=PLAINTEXT://:9092",
-            "argument --set kafka.listeners=PLAINTEXT://:9092: listeners follows from \
+    ),
+    (
+        "",
+        "kafka.listeners=PLAINTEXT://:9092",
+        "argument --set kafka.listeners=PLAINTEXT://:9092: listeners follows from \
              listeners.kafka; set that instead",
-        ),
-        (
-            "[listeners]\nkafka = \"0.0.0.0:9092\"\n",
-            "",
-            "ottla.toml, line 2: clients cannot dial 0.0.0.0:9092; set listeners.advertised to a \
+    ),
+    (
+        "[listeners]\nkafka = \"0.0.0.0:9092\"\n",
+        "",
+        "ottla.toml, line 2: clients cannot dial 0.0.0.0:9092; set listeners.advertised to a \
              name or address that they reach, for example \
              --set listeners.advertised=broker.example.com:9092",
-        ),
-        (
-            "",
-            "admin.listen=0.0.0.0:9644",
-            "argument --set admin.listen=0.0.0.0:9644: admin.listen is 0.0.0.0:9644, but answers \
+    ),
+    (
+        "",
+        "admin.listen=0.0.0.0:9644",
+        "argument --set admin.listen=0.0.0.0:9644: admin.listen is 0.0.0.0:9644, but answers \
              anybody who reaches it; use a loopback address such as 127.0.0.1:9644, or off",
-        ),
-        (
-            "",
-            "admin.listen=localhost:9092",
-            "argument --set admin.listen=localhost:9092: listeners.kafka and admin.listen are both \
+    ),
+    (
+        "",
+        "admin.listen=localhost:9092",
+        "argument --set admin.listen=localhost:9092: listeners.kafka and admin.listen are both \
              localhost:9092; give one of them another port",
-        ),
-        (
-            "[storage]\njournal_file = \"64KiB\"\n",
-            "",
-            "ottla.toml, line 2: a journal ring of 512KiB is too small for shards.pool 64MiB; set \
+    ),
+    (
+        "[storage]\njournal_file = \"64KiB\"\n",
+        "",
+        "ottla.toml, line 2: a journal ring of 512KiB is too small for shards.pool 64MiB; set \
              storage.journal_files to at least 131, or shards.pool lower",
-        ),
-        (
-            "[storage]\ndurability = \"memory\"\n[kafka]\nottla.durability = \"flushed\"\n",
-            "",
-            "ottla.toml, line 2: ottla.durability is flushed, but storage.durability is memory; \
+    ),
+    (
+        "[storage]\ndurability = \"memory\"\n[kafka]\nottla.durability = \"flushed\"\n",
+        "",
+        "ottla.toml, line 2: ottla.durability is flushed, but storage.durability is memory; \
              set storage.durability alone",
-        ),
-        (
-            "[kafka]\nnum.partitions = 1\n\"num.partitions\" = 2\n",
-            "",
-            "ottla.toml, line 3: kafka.num.partitions is set here and in ottla.toml, line 2; \
+    ),
+    (
+        "[kafka]\nnum.partitions = 1\n\"num.partitions\" = 2\n",
+        "",
+        "ottla.toml, line 3: kafka.num.partitions is set here and in ottla.toml, line 2; \
              remove one of them",
-        ),
-        (
-            "[kafka]\nnum.partitions = 2000-01-01\n",
-            "",
-            "ottla.toml, line 2: kafka.num.partitions is a date; write a string, a number, true \
+    ),
+    (
+        "[kafka]\nnum.partitions = 2000-01-01\n",
+        "",
+        "ottla.toml, line 2: kafka.num.partitions is a date; write a string, a number, true \
              or false",
-        ),
-        (
-            "",
-            "num.partitions",
-            "argument --set num.partitions: write --set key=value, for example \
+    ),
+    (
+        "",
+        "num.partitions",
+        "argument --set num.partitions: write --set key=value, for example \
              --set num.partitions=4",
-        ),
-    ] {
+    ),
+];
+
+#[test]
+fn a_refusal_names_place_setting_and_fix_in_one_line() {
+    for &(file, set, expected) in REFUSALS {
         let set: Vec<&str> = [set].into_iter().filter(|text| !text.is_empty()).collect();
         assert_eq!(message(file, &set), expected);
     }

@@ -2,18 +2,25 @@ use super::*;
 use crate::control::fixture::{id, overrides};
 use bytes::BufMut;
 
-fn records() -> Vec<(Record, &'static str)> {
-    let changes = || ConfigChanges {
+fn changes() -> ConfigChanges {
+    ConfigChanges {
         set: overrides(&[("a", "1"), ("b", "")]),
         cleared: vec!["c".to_owned()],
-    };
-    let broker = |rack: Option<&str>| Broker {
+    }
+}
+
+fn registered(term: u32, rack: Option<&str>) -> Record {
+    let broker = Broker {
         node_id: NodeId(3),
         host: "h".to_owned(),
         port: 9092,
         rack: rack.map(str::to_owned),
     };
-    let topic = |internal, set: &[(&str, &str)]| NewTopicRecord {
+    Record::BrokerRegistered { term, broker }
+}
+
+fn created(internal: bool, set: &[(&str, &str)]) -> Record {
+    Record::TopicCreated(NewTopicRecord {
         id: id(1),
         name: "t".to_owned(),
         partitions: 4,
@@ -21,101 +28,70 @@ fn records() -> Vec<(Record, &'static str)> {
         created_term: 2,
         internal,
         overrides: overrides(set),
-    };
-    vec![
-        (
-            Record::SnapshotHead {
-                cluster_id: id(9),
-                version: 258,
-            },
-            "0100 0000 22000000 01 10000000 09090909090909090909090909090909 \
-             02 08000000 0201000000000000",
-        ),
-        (
-            Record::SnapshotEnd { records: 5 },
-            "0200 0000 09000000 03 04000000 05000000",
-        ),
-        (
-            Record::BrokerRegistered {
-                term: 2,
-                broker: broker(Some("r")),
-            },
-            "0300 0000 25000000 04 04000000 02000000 05 04000000 03000000 06 01000000 68 \
-             07 02000000 8423 08 01000000 72",
-        ),
-        (
-            Record::BrokerRegistered {
-                term: 3,
-                broker: broker(None),
-            },
-            "0300 0000 1f000000 04 04000000 03000000 05 04000000 03000000 06 01000000 68 \
-             07 02000000 8423",
-        ),
-        (
-            Record::TopicCreated(topic(false, &[("retention.ms", "1")])),
-            "0400 0000 4e000000 09 10000000 01010101010101010101010101010101 0a 01000000 74 \
-             0b 04000000 04000000 0c 02000000 0100 04 04000000 02000000 0d 01000000 00 \
-             0e 0f000000 0c00 726574656e74696f6e2e6d73 31",
-        ),
-        (
-            Record::TopicCreated(topic(true, &[])),
-            "0400 0000 3a000000 09 10000000 01010101010101010101010101010101 0a 01000000 74 \
-             0b 04000000 04000000 0c 02000000 0100 04 04000000 02000000 0d 01000000 01",
-        ),
-        (
-            Record::TopicDeleted { id: id(1) },
-            "0500 0000 15000000 09 10000000 01010101010101010101010101010101",
-        ),
-        (
-            Record::TombstoneRemoved { id: id(1) },
-            "0600 0000 15000000 09 10000000 01010101010101010101010101010101",
-        ),
-        (
-            Record::TombstoneKept {
-                id: id(1),
-                name: "t".to_owned(),
-                partitions: 4,
-            },
-            "0700 0000 24000000 09 10000000 01010101010101010101010101010101 0a 01000000 74 \
-             0b 04000000 04000000",
-        ),
-        (
-            Record::PartitionsGrown {
-                id: id(1),
-                partitions: 5,
-            },
-            "0800 0000 1e000000 09 10000000 01010101010101010101010101010101 \
-             0b 04000000 05000000",
-        ),
-        (
-            Record::TopicConfigured {
-                id: id(1),
-                changes: changes(),
-            },
-            "0900 0000 2c000000 09 10000000 01010101010101010101010101010101 \
-             0e 04000000 0100 61 31 0e 03000000 0100 62 0f 01000000 63",
-        ),
-        (
-            Record::BrokerConfigured {
-                node: None,
-                changes: changes(),
-            },
-            "0a00 0000 17000000 0e 04000000 0100 61 31 0e 03000000 0100 62 0f 01000000 63",
-        ),
-        (
-            Record::BrokerConfigured {
-                node: Some(NodeId(3)),
-                changes: changes(),
-            },
-            "0a00 0000 20000000 05 04000000 03000000 0e 04000000 0100 61 31 \
-             0e 03000000 0100 62 0f 01000000 63",
-        ),
-        (
-            Record::ProducerIdsAllocated { next: 1000 },
-            "0b00 0000 0d000000 10 08000000 e803000000000000",
-        ),
-    ]
+    })
 }
+
+fn records() -> Vec<(Record, &'static str)> {
+    let (id, name, node) = (id(1), "t".to_owned(), Some(NodeId(3)));
+    let (changes, cluster_id) = (changes(), Uuid([9; 16]));
+    let records = [
+        Record::SnapshotHead {
+            cluster_id,
+            version: 258,
+        },
+        Record::SnapshotEnd { records: 5 },
+        registered(2, Some("r")),
+        registered(3, None),
+        created(false, &[("retention.ms", "1")]),
+        created(true, &[]),
+        Record::TopicDeleted { id },
+        Record::TombstoneRemoved { id },
+        Record::TombstoneKept {
+            id,
+            name,
+            partitions: 4,
+        },
+        Record::PartitionsGrown { id, partitions: 5 },
+        Record::TopicConfigured {
+            id,
+            changes: changes.clone(),
+        },
+        Record::BrokerConfigured {
+            node: None,
+            changes: changes.clone(),
+        },
+        Record::BrokerConfigured { node, changes },
+        Record::ProducerIdsAllocated { next: 1000 },
+    ];
+    assert_eq!(records.len(), GOLDEN.len());
+    records.into_iter().zip(GOLDEN.iter().copied()).collect()
+}
+
+/// Kind, flags, length, then each field: tag, length, value.
+#[rustfmt::skip]
+const GOLDEN: &[&str] = &[
+    "0100 0000 22000000 01 10000000 09090909090909090909090909090909 02 08000000 0201000000000000",
+    "0200 0000 09000000 03 04000000 05000000",
+    "0300 0000 25000000 04 04000000 02000000 05 04000000 03000000 06 01000000 68 07 02000000 8423 \
+     08 01000000 72",
+    "0300 0000 1f000000 04 04000000 03000000 05 04000000 03000000 06 01000000 68 07 02000000 8423",
+    "0400 0000 4e000000 09 10000000 01010101010101010101010101010101 0a 01000000 74 \
+     0b 04000000 04000000 0c 02000000 0100 04 04000000 02000000 0d 01000000 00 \
+     0e 0f000000 0c00 726574656e74696f6e2e6d73 31",
+    "0400 0000 3a000000 09 10000000 01010101010101010101010101010101 0a 01000000 74 \
+     0b 04000000 04000000 0c 02000000 0100 04 04000000 02000000 0d 01000000 01",
+    "0500 0000 15000000 09 10000000 01010101010101010101010101010101",
+    "0600 0000 15000000 09 10000000 01010101010101010101010101010101",
+    "0700 0000 24000000 09 10000000 01010101010101010101010101010101 0a 01000000 74 \
+     0b 04000000 04000000",
+    "0800 0000 1e000000 09 10000000 01010101010101010101010101010101 0b 04000000 05000000",
+    "0900 0000 2c000000 09 10000000 01010101010101010101010101010101 0e 04000000 0100 61 31 \
+     0e 03000000 0100 62 0f 01000000 63",
+    "0a00 0000 17000000 0e 04000000 0100 61 31 0e 03000000 0100 62 0f 01000000 63",
+    "0a00 0000 20000000 05 04000000 03000000 0e 04000000 0100 61 31 0e 03000000 0100 62 \
+     0f 01000000 63",
+    "0b00 0000 0d000000 10 08000000 e803000000000000",
+];
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
