@@ -18,6 +18,7 @@ mod waiters;
 mod watermarks;
 
 pub use crate::config::topic::Durability;
+pub use crate::log::producer_table::SequenceError;
 pub use action::{Action, Appended, Caller, Outcome, Unavailable, UnknownCause};
 pub use append::{AppendError, Dispatched};
 pub use log_start::DeleteRecordsError;

@@ -3,9 +3,8 @@
 //! A call takes a block of tickets: the first is its own, the others belong to its items in order.
 
 use super::request::{Appended, DeleteRecordsError, ProduceError, Response};
-use crate::base::ids::{PartitionId, ShardId, Ticket};
+use crate::base::ids::{ShardId, Ticket};
 use crate::base::offset::Offset;
-use crate::base::time::Instant;
 use std::collections::BTreeMap;
 
 /// Whom to answer.
@@ -20,8 +19,6 @@ pub(super) struct Calls(BTreeMap<Ticket, Call>);
 
 struct Call {
     origin: Origin,
-    deadline: Instant,
-    partitions: Vec<PartitionId>,
     answers: Answers,
     missing: usize,
 }
@@ -47,23 +44,13 @@ pub(super) enum ItemAnswer {
 /// A call with all its answers.
 #[derive(Debug)]
 pub(super) struct Finished {
-    pub(super) call: Ticket,
     pub(super) origin: Origin,
-    pub(super) deadline: Instant,
     pub(super) response: Response,
 }
 
 impl Calls {
-    /// `call` begins a block of one ticket and one for each partition, of which there is at least one.
-    pub(super) fn open(
-        &mut self,
-        call: Ticket,
-        origin: Origin,
-        kind: CallKind,
-        partitions: Vec<PartitionId>,
-        deadline: Instant,
-    ) {
-        let count = partitions.len();
+    /// `call` begins a block of one ticket and one for each item, of which there is at least one.
+    pub(super) fn open(&mut self, call: Ticket, origin: Origin, kind: CallKind, count: usize) {
         assert!(count > 0, "a call without items has no last answer");
         let answers = match kind {
             CallKind::Produce => Answers::Produce(vec![None; count]),
@@ -71,8 +58,6 @@ impl Calls {
         };
         let call_state = Call {
             origin,
-            deadline,
-            partitions,
             answers,
             missing: count,
         };
@@ -113,26 +98,13 @@ impl Calls {
         }
         let state = self.0.remove(&call).expect("just found");
         Some(Finished {
-            call,
             origin: state.origin,
-            deadline: state.deadline,
             response: state.answers.into_response(),
         })
     }
 
-    /// The items of a call that are not yet answered.
-    pub(super) fn open_items(&self, call: Ticket) -> Vec<(Ticket, PartitionId)> {
-        let Some(state) = self.0.get(&call) else {
-            return Vec::new();
-        };
-        let items = (1..).map(|place| Ticket(call.0 + place));
-        let items = items.zip(&state.partitions).enumerate();
-        let open = items.filter(|(index, _)| state.is_open(*index));
-        open.map(|(_, (item, partition))| (item, *partition))
-            .collect()
-    }
-
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.0.len()
     }
 }
@@ -162,24 +134,15 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::ids::Uuid;
 
     const ORIGIN: Origin = Origin {
         shard: ShardId(1),
         ticket: Ticket(7),
     };
 
-    fn partition(index: u32) -> PartitionId {
-        PartitionId {
-            topic: Uuid::ZERO,
-            index,
-        }
-    }
-
-    fn opened(call: Ticket, kind: CallKind, count: u32) -> Calls {
+    fn opened(call: Ticket, kind: CallKind, count: usize) -> Calls {
         let mut calls = Calls::default();
-        let partitions = (0..count).map(partition).collect();
-        calls.open(call, ORIGIN, kind, partitions, Instant(9));
+        calls.open(call, ORIGIN, kind, count);
         calls
     }
 
@@ -192,9 +155,8 @@ mod tests {
             calls.answer(Ticket(12), answer(3)).is_none(),
             "answered already"
         );
-        assert_eq!(calls.open_items(Ticket(10)), [(Ticket(11), partition(0))]);
         let finished = calls.answer(Ticket(11), answer(1)).expect("the last one");
-        assert_eq!((finished.call, finished.origin), (Ticket(10), ORIGIN));
+        assert_eq!(finished.origin, ORIGIN);
         let Response::DeleteRecords(answers) = finished.response else {
             panic!("{:?}", finished.response);
         };

@@ -83,4 +83,9 @@ impl ShardHandle {
     pub fn stats(&self) -> &PlaneCells {
         &self.0.plane
     }
+
+    /// The data directory has failed on this shard: nothing is written any more.
+    pub fn is_failed(&self) -> bool {
+        self.0.failed.get()
+    }
 }

@@ -51,6 +51,10 @@ impl Mesh {
         Mesh(MeshBuilder::full(usize::from(shards), MAILBOX_MESSAGES_MAX))
     }
 
+    pub(super) fn shards(&self) -> u16 {
+        u16::try_from(self.0.nr_peers()).expect("made from a u16")
+    }
+
     /// Waits for every other shard. The number of a shard is its place among the executors.
     pub(super) async fn join(self, runtime: &ShardRuntime) -> (ShardId, Mailbox, Vec<Receiver>) {
         let joined = self.0.join().await;

@@ -11,6 +11,17 @@ pub mod handle;
 pub mod request;
 
 mod core;
+mod start;
+
+mod driver;
+mod perform;
+mod reads;
+mod waits;
+mod writes;
+
+mod apply;
+mod metadata;
+mod producer_ids;
 
 mod alarms;
 mod calls;
@@ -24,8 +35,11 @@ pub mod deadlines;
 pub mod entropy;
 pub mod routing;
 pub mod runtime;
-pub mod stats;
+mod stats;
 
+pub use core::{ShardMetaLog, ShardStore};
 pub use handle::ShardHandle;
 pub use mailbox::Mesh;
+pub use metadata::Decider;
+pub use start::{RecoveredShards, Seed};
 pub use tickets::Answer;

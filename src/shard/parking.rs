@@ -27,7 +27,8 @@ impl<T> Parking<T> {
         self.queue.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.queue.len()
     }
 

@@ -3,16 +3,17 @@
 //! A request travels from the shard of a connection to the shard that owns the partition, or to shard 0 for metadata.
 //! The answers to a list stand in the list's order.
 
-use super::stats::ShardSnapshot;
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{PartitionId, ProducerId, Ticket};
 use crate::base::offset::Offset;
-use crate::base::time::{Instant, Timestamp};
+use crate::base::time::Instant;
+use crate::metrics::ShardSnapshot;
 use crate::record::ValidBatch;
 use bytes::Bytes;
 use std::sync::Arc;
 
 pub use crate::control::{Command, Image, Outcome};
+pub use crate::partition::{Appended, EpochEnd, FoundOffset, Isolation, OffsetQuery};
 
 #[derive(Debug)]
 pub enum Request {
@@ -91,14 +92,6 @@ pub struct ProduceItem {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Appended {
-    pub base_offset: Offset,
-    /// `NONE` unless the topic stamps at append.
-    pub log_append_time: Timestamp,
-    pub log_start: Offset,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProduceError {
     /// Not appended: this broker has no such partition (any more).
     UnknownPartition,
@@ -108,25 +101,12 @@ pub enum ProduceError {
     Offline,
     /// Not appended: the producer's sequence has a gap.
     OutOfOrderSequence,
-    /// Not appended: a batch so old that its offset is forgotten.
-    DuplicateSequence,
     /// Not appended: a newer session of this producer exists.
     InvalidProducerEpoch,
-    /// Not appended: this partition does not know the producer that goes on.
-    UnknownProducer,
-    /// Not appended: the batch belongs to no transaction that may write here.
-    InvalidTransactionState,
     /// Not appended: the broker stops.
     Stopping,
     /// Appended, but the deadline passed or the disk failed before it was known to be durable.
     FateUnknown,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Isolation {
-    #[default]
-    ReadUncommitted,
-    ReadCommitted,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -181,37 +161,11 @@ pub struct OffsetOf {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OffsetQuery {
-    Latest,
-    Earliest,
-    MaxTimestamp,
-    EarliestLocal,
-    LastTiered,
-    /// The first record stamped at or after this time.
-    AtLeast(Timestamp),
-}
-
-/// `NONE` in both fields: there is no such record.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FoundOffset {
-    pub offset: Offset,
-    pub timestamp: Timestamp,
-    pub leader_epoch: LeaderEpoch,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EpochEndOf {
     pub partition: PartitionId,
     /// The reader's idea of the leader epoch, or `LeaderEpoch::NONE`.
     pub current: LeaderEpoch,
     pub wanted: LeaderEpoch,
-}
-
-/// The largest epoch not above the wanted one, and where it ends; `NONE` in both: there is none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct EpochEnd {
-    pub epoch: LeaderEpoch,
-    pub end: Offset,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -117,7 +117,8 @@ impl Tickets {
         self.counter(to, class).get()
     }
 
-    pub(super) fn waiting(&self) -> usize {
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         self.waiting.borrow().len()
     }
 

@@ -5,6 +5,8 @@ use crate::base::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+pub use crate::log::log_config::LogConfig;
+
 /// How to open a data directory. A node view.
 #[derive(Clone, Debug)]
 pub struct OpenSettings {

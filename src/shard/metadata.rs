@@ -1,0 +1,156 @@
+//! The controller's shell, on shard 0: one proposal at a time is decided, made durable, applied everywhere, answered.
+
+use super::calls::Origin;
+use super::core::{Core, ShardMetaLog};
+use super::request::{Command, Image, Outcome, ProposeError, Request, Response};
+use crate::base::ids::{PartitionId, ShardId, TopicId};
+use crate::base::limits::PROPOSALS_WAITING_MAX;
+use crate::control::{Controller, Proposal};
+use crate::storage::runtime::Notify;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub(super) struct Metadata {
+    queue: RefCell<VecDeque<(Option<Origin>, Command)>>,
+    filled: Notify,
+    /// Partitions of deleted topics whose files are not yet gone.
+    removals: RefCell<BTreeMap<TopicId, BTreeSet<u32>>>,
+}
+
+/// What the task that decides owns.
+pub struct Decider {
+    pub controller: Controller,
+    pub log: ShardMetaLog,
+}
+
+impl Metadata {
+    pub(super) fn new(image: &Image) -> Metadata {
+        let metadata = Metadata {
+            queue: RefCell::default(),
+            filled: Notify::default(),
+            removals: RefCell::default(),
+        };
+        for (topic, tombstone) in image.tombstones() {
+            metadata.expect_removals(topic, tombstone.partitions);
+        }
+        metadata
+    }
+
+    fn expect_removals(&self, topic: TopicId, partitions: u32) {
+        let mut removals = self.removals.borrow_mut();
+        removals.insert(topic, (0..partitions).collect());
+    }
+
+    fn push(&self, origin: Option<Origin>, command: Command) {
+        self.queue.borrow_mut().push_back((origin, command));
+        self.filled.notify();
+    }
+}
+
+impl Core {
+    pub(super) fn propose(&self, origin: Origin, command: Command) {
+        let refused = match self.metadata.get() {
+            None => ProposeError::Unavailable,
+            Some(metadata) if metadata.queue.borrow().len() >= PROPOSALS_WAITING_MAX => {
+                ProposeError::Busy
+            }
+            Some(metadata) => return metadata.push(Some(origin), command),
+        };
+        self.reply(origin, Response::Propose(Err(refused)));
+    }
+
+    /// The files of one partition of a deleted topic are gone; with the last one the tombstone goes.
+    pub(super) fn on_removed(&self, partition: PartitionId) {
+        let Some(metadata) = self.metadata.get() else {
+            return;
+        };
+        let mut removals = metadata.removals.borrow_mut();
+        let Some(left) = removals.get_mut(&partition.topic) else {
+            return;
+        };
+        left.remove(&partition.index);
+        if left.is_empty() {
+            removals.remove(&partition.topic);
+            let topic = partition.topic;
+            metadata.push(None, Command::RemoveTombstone { topic });
+        }
+    }
+
+    pub(super) fn report_removed(self: &Rc<Core>, partition: PartitionId) {
+        drop(self.send(ShardId(0), Request::Removed(partition)));
+    }
+
+    /// The task that decides, one proposal after the other; never ends.
+    pub(super) async fn decide(self: Rc<Core>, mut decider: Decider) {
+        loop {
+            let metadata = self.metadata.get().expect("shard 0 decides");
+            let filled = metadata.filled.notified();
+            let next = metadata.queue.borrow_mut().pop_front();
+            match next {
+                None => filled.await,
+                Some((origin, command)) => {
+                    let outcome = self.carry_out(&mut decider, command).await;
+                    if let Some(origin) = origin {
+                        self.reply(origin, Response::Propose(outcome));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn carry_out(
+        self: &Rc<Core>,
+        decider: &mut Decider,
+        command: Command,
+    ) -> Result<Outcome, ProposeError> {
+        if self.failed.get() {
+            return Err(ProposeError::Unavailable);
+        }
+        let Proposal {
+            records,
+            outcome,
+            image,
+        } = decider.controller.propose(command);
+        if records.is_empty() {
+            return Ok(outcome);
+        }
+        if let Err(error) = decider.log.append(&records).await {
+            tracing::error!(?error, "the metadata log has failed");
+            self.failed.set(true);
+            return Err(ProposeError::FateUnknown);
+        }
+        self.publish(image).await;
+        self.save_snapshot(decider).await;
+        Ok(outcome)
+    }
+
+    /// Waits until every shard has applied the image.
+    async fn publish(self: &Rc<Core>, image: Arc<Image>) {
+        if let Some(metadata) = self.metadata.get() {
+            for topic in image.changes_since(&self.image.borrow()).deleted {
+                metadata.expect_removals(topic.id, topic.partitions);
+            }
+        }
+        let shards = (0..self.shards).map(ShardId);
+        let answers: Vec<_> = shards
+            .map(|shard| self.send(shard, Request::Image(image.clone())))
+            .collect();
+        for answer in answers {
+            // A shard that does not answer any more is stopping.
+            answer.await;
+        }
+    }
+
+    async fn save_snapshot(&self, decider: &mut Decider) {
+        if !decider.log.wants_snapshot() {
+            return;
+        }
+        let state = Controller::snapshot(decider.controller.image());
+        if let Err(error) = decider.log.write_snapshot(&state).await {
+            tracing::error!(?error, "the metadata snapshot could not be written");
+            self.failed.set(true);
+        }
+    }
+}
