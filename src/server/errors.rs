@@ -94,21 +94,9 @@ pub(super) fn produce(error: ProduceError) -> Refusal {
             Code::OutOfOrderSequenceNumber,
             "The batch does not follow the producer's last one.",
         ),
-        ProduceError::DuplicateSequence => (
-            Code::DuplicateSequenceNumber,
-            "The batch was written before the producer's last five.",
-        ),
         ProduceError::InvalidProducerEpoch => (
             Code::InvalidProducerEpoch,
             "A newer session of this producer exists.",
-        ),
-        ProduceError::UnknownProducer => (
-            Code::UnknownProducerId,
-            "This partition does not know the producer any more.",
-        ),
-        ProduceError::InvalidTransactionState => (
-            Code::InvalidTxnState,
-            "The batch belongs to no open transaction.",
         ),
         ProduceError::Stopping => (
             Code::NotLeaderOrFollower,
@@ -297,10 +285,7 @@ mod tests {
             (ProduceError::NoRoom, false),
             (ProduceError::Offline, false),
             (ProduceError::OutOfOrderSequence, false),
-            (ProduceError::DuplicateSequence, false),
             (ProduceError::InvalidProducerEpoch, false),
-            (ProduceError::UnknownProducer, false),
-            (ProduceError::InvalidTransactionState, false),
             (ProduceError::Stopping, false),
             (ProduceError::FateUnknown, true),
         ] {

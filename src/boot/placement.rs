@@ -1,0 +1,104 @@
+//! Which CPUs run shards, and how each executor is built.
+
+use crate::base::limits::SHARD_IO_MEMORY_BYTES;
+use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
+use std::time::Duration;
+
+/// How long a task may run beside a runnable one before it is asked to yield; the default answers in 200 ms.
+const PREEMPT_AFTER: Duration = Duration::from_micros(500);
+/// Submissions of one turn, and the number of completions that ask a running task to yield.
+const RING_DEPTH: usize = 256;
+/// Each executor registers its I/O memory with three rings.
+const RINGS: u64 = 3;
+/// Left for the rings themselves and for what else the user locks.
+const MEMLOCK_SPARE_BYTES: u64 = 1 << 20;
+/// Registering less than this gains nothing.
+const IO_MEMORY_BYTES_MIN: usize = 64 << 10;
+
+/// The CPUs this process may run on, in order.
+pub(super) fn affinity() -> Vec<usize> {
+    let set = rustix::thread::sched_getaffinity(None);
+    let cpus = set.map(|set| {
+        let all = 0..rustix::thread::CpuSet::MAX_CPU;
+        all.filter(|cpu| set.is_set(*cpu)).collect::<Vec<_>>()
+    });
+    // Without an answer there is at least the CPU this runs on.
+    cpus.ok()
+        .filter(|cpus| !cpus.is_empty())
+        .unwrap_or_else(|| vec![0])
+}
+
+/// The CPU of each shard: one shard per CPU, in turn when more shards are wanted than there are CPUs.
+pub(super) fn place(cpus: &[usize], shards: Option<u16>) -> Vec<usize> {
+    let count = shards.map_or(cpus.len().min(usize::from(u16::MAX)), usize::from);
+    cpus.iter().copied().cycle().take(count).collect()
+}
+
+/// Locked memory: what the limit allows each shard to register, and whether that is less than wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct IoMemory {
+    pub(super) bytes: usize,
+    /// What all shards want to lock, when the limit does not allow it.
+    pub(super) short_of: Option<u64>,
+}
+
+/// `limit` is the soft limit of locked memory, `None` when there is none.
+pub(super) fn io_memory(limit: Option<u64>, shards: usize) -> IoMemory {
+    let shards = shards.max(1) as u64;
+    let wanted = SHARD_IO_MEMORY_BYTES as u64 * RINGS * shards;
+    let Some(limit) = limit.filter(|limit| *limit < wanted + MEMLOCK_SPARE_BYTES) else {
+        return IoMemory {
+            bytes: SHARD_IO_MEMORY_BYTES,
+            short_of: None,
+        };
+    };
+    let allowed = limit.saturating_sub(MEMLOCK_SPARE_BYTES) / (RINGS * shards);
+    // The runtime cuts powers of two out of it.
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    let bytes = match allowed.checked_ilog2() {
+        Some(bits) => (1 << bits).max(IO_MEMORY_BYTES_MIN),
+        None => IO_MEMORY_BYTES_MIN,
+    };
+    IoMemory {
+        bytes: bytes.min(SHARD_IO_MEMORY_BYTES),
+        short_of: Some(wanted),
+    }
+}
+
+pub(super) fn builder(cpu: usize, io_memory: usize) -> LocalExecutorBuilder {
+    LocalExecutorBuilder::new(Placement::Fixed(cpu))
+        .name("shard")
+        .preempt_timer(PREEMPT_AFTER)
+        .ring_depth(RING_DEPTH)
+        .io_memory(io_memory)
+        // Renames, truncations and directories: rare, and never on the core of a shard.
+        .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_shard_per_allowed_cpu_unless_told_otherwise() {
+        assert_eq!(place(&[2, 5], None), [2, 5]);
+        assert_eq!(place(&[2, 5], Some(1)), [2]);
+        assert_eq!(place(&[2, 5], Some(3)), [2, 5, 2]);
+    }
+
+    #[test]
+    fn io_memory_shrinks_to_what_may_be_locked() {
+        let mib = 1 << 20;
+        let wanted = |shards: u64| 3 * shards * SHARD_IO_MEMORY_BYTES as u64;
+        for (limit, shards, bytes, short_of) in [
+            (None, 4, SHARD_IO_MEMORY_BYTES, None),
+            (Some(1 << 30), 4, SHARD_IO_MEMORY_BYTES, None),
+            (Some(8 * mib), 1, 2 << 20, Some(wanted(1))),
+            (Some(8 * mib), 2, 1 << 20, Some(wanted(2))),
+            (Some(mib / 2), 2, IO_MEMORY_BYTES_MIN, Some(wanted(2))),
+        ] {
+            let expected = IoMemory { bytes, short_of };
+            assert_eq!(io_memory(limit, shards), expected, "{limit:?} {shards}");
+        }
+    }
+}

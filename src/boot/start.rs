@@ -1,0 +1,183 @@
+//! A start, in order: host, directory, recovery, metadata, shards, listeners. `stop` goes the way back.
+
+use super::addresses::{self, Listen};
+use super::directory::{Opened, open_directory};
+use super::failure::StartError;
+use super::host;
+use super::placement;
+use super::shards::{self, Crew, Post};
+use super::stop;
+use crate::base::limits::SHARD_IO_MEMORY_BYTES;
+use crate::config::Settings;
+use crate::shard::clock::Clock;
+use crate::shard::{Mesh, RecoveredShards, Seed};
+use crate::storage::runtime::{Runtime, TaskClass};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a broker that serves tells whoever started it.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    pub kafka: Listen,
+    pub admin: Option<Listen>,
+    pub data: PathBuf,
+    pub shards: usize,
+    pub durability: &'static str,
+}
+
+/// What is known before the first shard runs.
+pub(super) struct Plan {
+    pub(super) settings: Arc<Settings>,
+    pub(super) kafka: Listen,
+    pub(super) admin: Option<Listen>,
+    pub(super) cpus: Vec<usize>,
+    pub(super) clock: Clock,
+}
+
+/// Runs a broker until a signal ends it. `on_ready` is called once every shard serves.
+pub fn serve(
+    settings: Settings,
+    on_ready: impl FnOnce(&Ready) + Send + 'static,
+) -> Result<(), StartError> {
+    let plan = plan(settings)?;
+    let io_memory = io_memory(&plan);
+    let shards = plan.cpus.len();
+    let (posts, crew) = shards::crew(shards);
+    let mut threads = Vec::new();
+    let mut posts = posts.into_iter().zip(plan.cpus.clone()).enumerate();
+    let (_, (first, cpu)) = posts.next().expect("a broker has a shard");
+    let (ended, end) = flume::bounded(1);
+    // The first executor is made before any other: its number, and so its shard's, is the lowest.
+    threads.push(shards::launch(
+        0,
+        cpu,
+        io_memory,
+        shards,
+        move || async move {
+            let result = lead(plan, crew, first, on_ready).await;
+            let _ = ended.send(result);
+        },
+    )?);
+    for (index, (post, cpu)) in posts {
+        threads.push(shards::launch(index, cpu, io_memory, shards, move || {
+            post.serve()
+        })?);
+    }
+    let gone = || StartError::Shard {
+        reason: "its thread ended".to_owned(),
+    };
+    let result = end.recv().map_err(|_| gone())?;
+    if result.is_ok() {
+        for thread in threads {
+            thread.join().map_err(|_| gone())?;
+        }
+    }
+    result
+}
+
+fn plan(mut settings: Settings) -> Result<Plan, StartError> {
+    host::raise_open_files();
+    settings.data_dir = host::prepare_directory(&settings.data_dir)?;
+    let kafka = addresses::find(&settings.listen.host, settings.listen.port)?;
+    let admin = settings.admin.as_ref();
+    let admin = admin.map(|admin| addresses::find(&admin.host, admin.port));
+    let admin = admin.transpose()?;
+    if settings.advertised.port == 0 {
+        settings.advertised.port = kafka.port;
+    }
+    Ok(Plan {
+        cpus: placement::place(&placement::affinity(), settings.shards),
+        settings: Arc::new(settings),
+        kafka,
+        admin,
+        clock: Clock::start(),
+    })
+}
+
+fn io_memory(plan: &Plan) -> usize {
+    let limit = host::memlock();
+    let memory = placement::io_memory(limit, plan.cpus.len());
+    if let (Some(wanted), Some(limit)) = (memory.short_of, limit) {
+        tracing::warn!(
+            "locked memory is limited to {} KiB; {} shards with {} MiB of I/O memory need {} MiB, running with {} KiB \
+             each. Fix: LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (containers)",
+            limit / 1024,
+            plan.cpus.len(),
+            SHARD_IO_MEMORY_BYTES >> 20,
+            wanted >> 20,
+            memory.bytes / 1024,
+        );
+    }
+    memory.bytes
+}
+
+/// The whole life of the broker, on shard 0.
+async fn lead(
+    plan: Plan,
+    crew: Crew,
+    post: Post,
+    on_ready: impl FnOnce(&Ready),
+) -> Result<(), StartError> {
+    let failed = |error| StartError::of_open(&plan.settings.data_dir, error);
+    let Opened {
+        runtime,
+        directory,
+        image,
+        decider,
+        shards,
+    } = open_directory(&plan).await?;
+    let seed = Seed {
+        mesh: Mesh::new(crew.shards()),
+        clock: plan.clock,
+        settings: plan.settings.clone(),
+        image,
+        recovered: RecoveredShards::new(shards),
+    };
+    crew.send_seeds(&seed);
+    if let Some(handle) = post.start(runtime.clone(), seed).await {
+        handle.lead(decider);
+        runtime.spawn(TaskClass::Foreground, post.follow(handle));
+    }
+    crew.wait_started().await.map_err(failed)?;
+    crew.listen(&plan.kafka.addresses).await?;
+    let stop_requested = stop::signals()?;
+    let ready = Ready::of(&plan);
+    tracing::info!("ready: {ready}");
+    on_ready(&ready);
+    let _ = stop_requested.recv_async().await;
+    tracing::info!("stopping");
+    stop::stop(&crew, directory, &runtime)
+        .await
+        .map_err(failed)?;
+    tracing::info!("stopped, nothing to replay");
+    Ok(())
+}
+
+impl Ready {
+    fn of(plan: &Plan) -> Ready {
+        Ready {
+            kafka: plan.kafka.clone(),
+            admin: plan.admin.clone(),
+            data: plan.settings.data_dir.clone(),
+            shards: plan.cpus.len(),
+            durability: plan.settings.durability.name(),
+        }
+    }
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kafka {}, admin ", self.kafka)?;
+        match &self.admin {
+            Some(admin) => write!(f, "{admin}")?,
+            None => f.write_str("off")?,
+        }
+        let (data, shards) = (self.data.display(), self.shards);
+        write!(
+            f,
+            ", data {data}, {shards} shards, durability {}",
+            self.durability
+        )
+    }
+}

@@ -1,0 +1,66 @@
+//! A stop: no new connections, answers for what is under way, a last lap of every store, the mark of a clean end.
+
+use super::failure::StartError;
+use super::shards::Crew;
+use crate::base::limits::STOP_MS_MAX;
+use crate::shard::runtime::ShardRuntime;
+use crate::storage::directory::Directory;
+use crate::storage::dma::DmaDisk;
+use crate::storage::errors::OpenError;
+use crate::storage::runtime::Runtime;
+use flume::Receiver;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io::Write;
+use std::time::Duration;
+
+/// Catches SIGTERM and SIGINT from now on. The first is received here, a second one ends the process at once: what
+/// was acknowledged is durable anyway.
+pub(super) fn signals() -> Result<Receiver<i32>, StartError> {
+    let failed = |error: std::io::Error| StartError::Runtime {
+        reason: error.to_string(),
+    };
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let (requested, request) = flume::bounded(1);
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    let thread = thread.spawn(move || {
+        let mut caught = signals.forever();
+        let _ = caught.next().map(|signal| requested.send(signal));
+        watch();
+        if caught.next().is_some() {
+            cut_off("a second signal");
+        }
+    });
+    thread.map_err(failed)?;
+    Ok(request)
+}
+
+/// Ends a stop that takes too long.
+fn watch() {
+    let thread = std::thread::Builder::new().name("stop-watch".to_owned());
+    let _ = thread.spawn(|| {
+        std::thread::sleep(Duration::from_millis(STOP_MS_MAX));
+        cut_off("the stop took too long");
+    });
+}
+
+fn cut_off(why: &str) {
+    let line =
+        format!("ottla: {why}: cut off; nothing acknowledged is lost, the next start replays\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    std::process::exit(1);
+}
+
+pub(super) async fn stop(
+    crew: &Crew,
+    mut directory: Directory<DmaDisk>,
+    runtime: &ShardRuntime,
+) -> Result<(), OpenError> {
+    crew.drain().await;
+    let stopped = crew.stop().await?;
+    let generations = stopped.iter().map(|stopped| stopped.generation).collect();
+    directory
+        .mark_clean(generations, runtime.now().wall)
+        .await?;
+    directory.close().await
+}
