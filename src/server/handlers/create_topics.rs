@@ -1,7 +1,7 @@
 //! CreateTopics 2-7. Answered when every shard serves the topic. From version 5 on the answer shows the topic as it is (or
 //! with `validate_only` would be), configs included.
 
-use super::config_rows;
+use crate::config::describe;
 use crate::control::command::NewTopic;
 use crate::control::{Command, Image, Outcome, Topic};
 use crate::server::call::Call;
@@ -73,12 +73,12 @@ fn created(call: &Call, image: &Image, topic: &Topic) -> CreatableTopicResult {
     if call.version >= DETAILS_FROM {
         result.num_partitions = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
         result.replication_factor = topic.replication_factor;
-        let rows = config_rows::of_topic(image, topic).into_iter();
+        let rows = describe::topic(&topic.overrides, &image.layers, None).into_iter();
         let rows = rows.map(|row| CreatableTopicConfigs {
             name: row.name.to_owned(),
             value: row.value,
             read_only: row.read_only,
-            config_source: row.source,
+            config_source: row.source as i8,
             is_sensitive: row.sensitive,
             ..CreatableTopicConfigs::default()
         });

@@ -1,7 +1,108 @@
-use crate::server::call::Call;
-use crate::server::reply_queue::Dispatched;
-use crate::wire::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse};
+//! DescribeConfigs 1-4 for topics and brokers: value, source, synonyms, type and documentation of each config. An empty
+//! broker name asks for what is set for all brokers.
 
-pub(in crate::server) fn handle(call: Call, _request: DescribeConfigsRequest) -> Dispatched {
-    call.ready(&DescribeConfigsResponse::default())
+use super::resources::{self, Wanted};
+use crate::config::describe::{self, Description, SynonymValue};
+use crate::control::Image;
+use crate::control::command::Resource;
+use crate::server::call::Call;
+use crate::server::errors::Refusal;
+use crate::server::reply_queue::Dispatched;
+use crate::wire::ErrorCode;
+use crate::wire::messages::describe_configs::{
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
+    DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+
+/// What of a row the client wants to see.
+#[derive(Clone, Copy)]
+struct Detail {
+    synonyms: bool,
+    documentation: bool,
+}
+
+pub(in crate::server) fn handle(call: Call, request: DescribeConfigsRequest) -> Dispatched {
+    let image = call.image();
+    let detail = Detail {
+        synonyms: request.include_synonyms,
+        documentation: request.include_documentation,
+    };
+    let results = request.resources.into_iter().map(|resource| {
+        let mut result = DescribeConfigsResult {
+            error_message: None,
+            resource_type: resource.resource_type,
+            ..DescribeConfigsResult::default()
+        };
+        match rows(&image, &resource) {
+            Ok(rows) => {
+                let rows = rows.into_iter().map(|row| described(row, detail));
+                result.configs = rows.collect();
+            }
+            Err(refusal) => {
+                result.error_code = call.code(refusal.code);
+                result.error_message = Some(refusal.message);
+            }
+        }
+        result.resource_name = resource.resource_name;
+        result
+    });
+    call.ready(&DescribeConfigsResponse {
+        results: results.collect(),
+        ..DescribeConfigsResponse::default()
+    })
+}
+
+fn rows(image: &Image, resource: &DescribeConfigsResource) -> Result<Vec<Description>, Refusal> {
+    let wanted = resource.configuration_keys.as_deref();
+    let Wanted::Known(known) = resources::parse(resource.resource_type, &resource.resource_name)?
+    else {
+        return Ok(Vec::new());
+    };
+    match known {
+        Resource::Topic(name) => match image.topic(&name) {
+            Some(topic) => Ok(describe::topic(&topic.overrides, &image.layers, wanted)),
+            None => Err(Refusal::new(
+                ErrorCode::UnknownTopicOrPartition,
+                format!("The topic '{name}' does not exist."),
+            )),
+        },
+        Resource::Broker(None) => Ok(describe::cluster(&image.layers, wanted)),
+        Resource::Broker(Some(node)) if node == image.node_id => {
+            Ok(describe::broker(&image.layers, wanted))
+        }
+        Resource::Broker(Some(node)) => Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            format!(
+                "Unexpected broker id, expected {} or empty string, but received {node}",
+                image.node_id
+            ),
+        )),
+    }
+}
+
+fn described(row: Description, detail: Detail) -> DescribeConfigsResourceResult {
+    let synonyms = row.synonyms.into_iter().map(synonym);
+    DescribeConfigsResourceResult {
+        name: row.name.to_owned(),
+        value: row.value,
+        read_only: row.read_only,
+        config_source: row.source as i8,
+        is_sensitive: row.sensitive,
+        synonyms: match detail.synonyms {
+            true => synonyms.collect(),
+            false => Vec::new(),
+        },
+        config_type: row.kind as i8,
+        documentation: detail.documentation.then(|| row.documentation.to_owned()),
+        ..DescribeConfigsResourceResult::default()
+    }
+}
+
+fn synonym(synonym: SynonymValue) -> DescribeConfigsSynonym {
+    DescribeConfigsSynonym {
+        name: synonym.name.to_owned(),
+        value: Some(synonym.value),
+        source: synonym.source as i8,
+        ..DescribeConfigsSynonym::default()
+    }
 }

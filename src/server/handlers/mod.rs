@@ -28,6 +28,5 @@ pub(crate) mod incremental_alter_configs;
 pub(crate) mod init_producer_id;
 
 mod by_shard;
-mod config_rows;
 mod resources;
 mod topics;
