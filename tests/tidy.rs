@@ -200,6 +200,17 @@ fn readme_maps_every_folder() {
     faults.none();
 }
 
+/// Unwinding would free buffers that the kernel still writes from, and leave a process without one of its shards.
+#[test]
+fn profiles_of_the_binary_abort_on_panic() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
+    for profile in ["[profile.dev]", "[profile.release]"] {
+        let (_, rest) = manifest.split_once(profile).expect("the profile");
+        let section = rest.split("\n[").next().unwrap_or(rest);
+        assert!(section.contains("panic = \"abort\""), "{profile}");
+    }
+}
+
 /// The checks themselves: each planted fault is found, and only that.
 #[test]
 fn planted_faults_are_found() {

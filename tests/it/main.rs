@@ -11,6 +11,7 @@ mod idempotence_stories;
 mod metadata_stories;
 mod offset_stories;
 mod produce_stories;
+mod room_stories;
 mod start_stories;
 mod stop_stories;
 mod version_stories;

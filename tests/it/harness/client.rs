@@ -67,6 +67,14 @@ impl Connection {
         })
     }
 
+    /// The same socket for another thread, which reads while this one writes.
+    pub fn try_clone(&self) -> Connection {
+        Connection {
+            stream: self.stream.try_clone().expect("a descriptor"),
+            correlation: self.correlation,
+        }
+    }
+
     pub fn call<Q: Question>(&mut self, question: &Q, version: i16) -> Q::Answer {
         self.try_call(question, version)
             .unwrap_or_else(|error| panic!("{} {version}: {error}: {question:?}", Q::KEY))

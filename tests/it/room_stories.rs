@@ -1,0 +1,171 @@
+//! Memory and disk that run out: clients are slowed or told so, nothing is lost, nothing ends.
+
+use crate::harness::batches::{self, Record};
+use crate::harness::broker::{Broker, Start};
+use crate::harness::client::Connection;
+use crate::harness::directory::Directory;
+use crate::harness::kafka::{LATEST, PRODUCE_VERSION, produce_request};
+use crate::harness::mount;
+use crate::harness::wait::wait_until;
+use ottla::wire::ErrorCode;
+use ottla::wire::produce::ProduceRequest;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+fn small_pool(start: Start) -> Start {
+    let start = start.set("shards.pool", "1MiB");
+    let start = start.set("storage.journal_file", "512KiB");
+    start.set("storage.journal_files", "8")
+}
+
+/// Clients that send far more than fits: sockets wait their turn, every batch arrives.
+#[test]
+fn a_full_pool_pauses_sockets_and_drops_nothing() {
+    const WRITERS: usize = 48;
+    const BATCHES: usize = 40;
+    let broker = Broker::start_with("room_pool", small_pool);
+    Connection::open(&broker.address).create_topic("pool", 4, &[]);
+    let peak = broker.memory("VmHWM");
+    let done = AtomicBool::new(false);
+    let mut paused = 0.0f64;
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(|| write_all(&broker.address, writer, BATCHES)))
+            .collect();
+        let watcher = scope.spawn(|| {
+            let mut most = 0.0f64;
+            while !done.load(Ordering::Relaxed) {
+                most = most.max(broker.metrics().known("ottla_sockets_paused"));
+            }
+            most
+        });
+        for writer in writers {
+            writer.join().expect("every batch was acknowledged");
+        }
+        done.store(true, Ordering::Relaxed);
+        paused = watcher.join().expect("the admin plane answers");
+    });
+    let mut client = Connection::open(&broker.address);
+    let total: i64 = (0..4)
+        .map(|partition| client.offset("pool", partition, LATEST))
+        .sum();
+    assert_eq!(total as usize, WRITERS * BATCHES);
+    let grown = broker.memory("VmHWM").saturating_sub(peak);
+    println!(
+        "at most {paused} sockets paused, peak memory grew by {} KiB",
+        grown / 1024
+    );
+    assert!(
+        paused > 0.0,
+        "the pool was never full, so nothing was shown"
+    );
+    assert!(grown < 64 << 20, "{grown}");
+    for partition in 0..4 {
+        assert_eq!(client.read_all("pool", partition).len(), total as usize / 4);
+    }
+}
+
+/// All requests on the wire at once, then all answers, in order and without an error.
+fn write_all(address: &str, writer: usize, batches: usize) {
+    let mut client = Connection::open(address);
+    let mut answers = client.try_clone();
+    let batch = batches::batch(&[Record::value(vec![writer as u8; 60_000])]);
+    let request = produce_request("pool", (writer % 4) as i32, batch, -1);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..batches {
+                client
+                    .send(&request, PRODUCE_VERSION)
+                    .expect("slowed, not refused");
+            }
+        });
+        for correlation in 1..=batches as i32 {
+            let answer = answers.receive::<ProduceRequest>(PRODUCE_VERSION, correlation);
+            let answer = answer.expect("an answer");
+            let part = &answer.responses[0].partition_responses[0];
+            assert_eq!(part.error_code, 0, "{:?}", part.error_message);
+        }
+    });
+}
+
+/// A batch larger than an eighth of the pool can never be held, so no topic may promise to take it.
+#[test]
+fn a_topic_cannot_promise_more_than_the_pool() {
+    let broker = Broker::start_with("room_batch", small_pool);
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("small", 1, &[]);
+    let batch = batches::batch(&[Record::value(vec![1; 200_000])]);
+    assert_eq!(
+        client.refused("small", 0, batch),
+        ErrorCode::MessageTooLarge
+    );
+    client.produce_values("small", 0, &["fits"]);
+}
+
+fn fill_until_refused(client: &mut Connection, topic: &str) -> (i64, ErrorCode) {
+    let batch = batches::batch(&[Record::value(vec![7; 200_000])]);
+    let mut written = 0;
+    loop {
+        let answer = client
+            .try_produce(topic, 0, batch.clone())
+            .expect("an answer");
+        if answer.error_code != 0 {
+            return (
+                written,
+                ErrorCode::from_code(answer.error_code).expect("Kafka's"),
+            );
+        }
+        assert_eq!(answer.base_offset, written);
+        written += 1;
+        assert!(written < 5_000, "the disk is larger than it should be");
+    }
+}
+
+/// Room to write is gone, room to read, to delete and to start again is not.
+#[test]
+fn a_full_disk_refuses_writes_and_nothing_else() {
+    let directory = Directory::new("room_disk_image");
+    let Some(disk) = mount::small_ext4(directory.path(), 256 << 20) else {
+        return;
+    };
+    let data = disk.path().join("data");
+    let mut broker = Broker::start_with("room_disk", |mut start| {
+        start.data = data;
+        start.shards = 1;
+        let start = start
+            .set("shards.pool", "8MiB")
+            .set("storage.journal_file", "4MiB");
+        start.set("storage.journal_files", "8")
+    });
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("full", 1, &[("segment.bytes", "4194304")]);
+    client.create_topic("small", 1, &[]);
+    client.produce_values("small", 0, &["early"]);
+    let (written, code) = fill_until_refused(&mut client, "full");
+    println!("{written} batches of 200 kB before {code}");
+    assert_eq!(
+        code,
+        ErrorCode::KafkaStorageError,
+        "retriable, and not written"
+    );
+    assert_eq!(client.offset("full", 0, LATEST), written);
+    assert_eq!(client.read_all("full", 0).len() as i64, written);
+    assert_eq!(client.values("small", 0), ["early"]);
+
+    // It comes back on the full disk, with everything.
+    broker.kill();
+    broker.restart();
+    let mut client = Connection::open(&broker.address);
+    assert_eq!(client.offset("full", 0, LATEST), written);
+    assert_eq!(client.read_all("full", 0).len() as i64, written);
+
+    // Deleting makes room, and writing goes on.
+    client.delete_topic("full");
+    wait_until("room after the deletion", || {
+        let batch = batches::batch(&[Record::value(vec![8; 200_000])]);
+        let answer = client.try_produce("small", 0, batch).expect("an answer");
+        answer.error_code == 0
+    });
+    assert_eq!(broker.metrics().known("ottla_directory_failed"), 0.0);
+    broker.stop();
+}
