@@ -30,7 +30,10 @@ fn a_full_pool_pauses_sockets_and_drops_nothing() {
     let mut paused = 0.0f64;
     thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| scope.spawn(|| write_all(&broker.address, writer, BATCHES)))
+            .map(|writer| {
+                let address = &broker.address;
+                scope.spawn(move || write_all(address, writer, BATCHES))
+            })
             .collect();
         let watcher = scope.spawn(|| {
             let mut most = 0.0f64;
