@@ -1,12 +1,15 @@
 //! A real broker on loopback: one file per subject, one test per story.
 
 mod harness;
+#[path = "../fuzz/hostile.rs"]
+mod hostile;
 
 mod admin_stories;
 mod config_stories;
 mod durability_stories;
 mod fetch_stories;
 mod flood_stories;
+mod hostile_stories;
 mod idempotence_stories;
 mod metadata_stories;
 mod offset_stories;
