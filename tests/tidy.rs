@@ -311,7 +311,13 @@ fn layers(source: &Source, faults: &mut Faults) {
         );
         return;
     };
-    for (line, import) in imports(&source.code) {
+    // The binary is a crate of its own, its `crate::` is its own folder.
+    let roots: &[&str] = if folder == "main" {
+        &["ottla::"]
+    } else {
+        &["crate::", "ottla::"]
+    };
+    for (line, import) in imports(&source.code, roots) {
         if import != folder && !allowed.contains(&import.as_str()) {
             faults.add(
                 &source.name,
@@ -322,10 +328,10 @@ fn layers(source: &Source, faults: &mut Faults) {
     }
 }
 
-/// Top-level modules named after `crate::` or `ottla::`, with their lines; groups are looked into.
-fn imports(code: &str) -> Vec<(usize, String)> {
+/// Top-level modules named after one of the roots, with their lines; groups are looked into.
+fn imports(code: &str, roots: &[&str]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for root in ["crate::", "ottla::"] {
+    for root in roots {
         for position in word_positions(code, root) {
             let rest = &code[position + root.len()..];
             let line = line_of(code, position);

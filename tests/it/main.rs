@@ -1,6 +1,7 @@
 //! A real broker on loopback: one file per subject, one test per story.
 
 mod harness;
+#[allow(dead_code, reason = "shared with the fuzz tests, which use all of it")]
 #[path = "../fuzz/hostile.rs"]
 mod hostile;
 
