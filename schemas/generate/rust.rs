@@ -356,7 +356,8 @@ fn default_of(field: &Field) -> String {
         (Some(default), _) if default == "null" => "None".to_owned(),
         (Some(default), _) => default.clone(),
         (None, Some(_)) => "Some(Default::default())".to_owned(),
-        (None, None) => "Default::default()".to_owned(),
+        // Named, because a number that is compared with `Default::default()` may be one of many types.
+        (None, None) => format!("<{}>::default()", type_of_kind(&field.kind)),
     }
 }
 

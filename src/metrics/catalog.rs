@@ -128,6 +128,8 @@ catalog! {
         "Partitions that serve nothing because their data is damaged."
 
     // The node.
+    SHARD_UP Gauge "ottla_shard_up" ["shard"]
+        "1 when the shard answered this scrape in time, else 0."
     SHARDS Gauge "ottla_shards" []
         "Shards of this process."
     DIRECTORY_FAILED Gauge "ottla_directory_failed" []
