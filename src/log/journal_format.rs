@@ -8,7 +8,7 @@
 //!   16     8  incarnation
 //!   24     8  life
 //!   32     2  shard
-//!   34     2  flags: bit 0 = the cycle continues in the next record
+//!   34     2  flags: bit 0 = the cycle continues in the next record, bit 1 = it began in an earlier one
 //!   36     4  number of entries of the cycle (the same in each of its records)
 //!   40     8  sequence, +1 per record, from 1 in each life
 //!   48     4  header CRC of the previous record; 0 in the first of a life
@@ -31,6 +31,7 @@ pub const JOURNAL_FORMAT_VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"ottlajrn";
 const CRC_AT: usize = 12;
 const FLAG_CONTINUES: u16 = 1;
+const FLAG_CONTINUED: u16 = 2;
 
 /// Whose journal a record belongs to; a record of anybody else is as good as none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +45,8 @@ pub struct JournalOwner {
 pub struct RecordHeader {
     pub owner: JournalOwner,
     pub continues: bool,
+    /// The cycle began in an earlier record.
+    pub continued: bool,
     pub entry_count: u32,
     pub sequence: u64,
     pub previous_crc: u32,
@@ -60,7 +63,9 @@ impl RecordHeader {
         out.put_u64(self.owner.incarnation.0);
         out.put_u64(self.owner.life.0);
         out.put(&self.owner.shard.0.to_le_bytes());
-        out.put(&(u16::from(self.continues) * FLAG_CONTINUES).to_le_bytes());
+        let continues = u16::from(self.continues) * FLAG_CONTINUES;
+        let continued = u16::from(self.continued) * FLAG_CONTINUED;
+        out.put(&(continues | continued).to_le_bytes());
         out.put_u32(self.entry_count);
         out.put_u64(self.sequence);
         out.put_u32(self.previous_crc);
@@ -90,9 +95,11 @@ impl RecordHeader {
             life: Life(cursor.u64()?),
             shard: ShardId(cursor.u16()?),
         };
+        let flags = cursor.u16()?;
         let header = RecordHeader {
             owner,
-            continues: cursor.u16()? & FLAG_CONTINUES != 0,
+            continues: flags & FLAG_CONTINUES != 0,
+            continued: flags & FLAG_CONTINUED != 0,
             entry_count: cursor.u32()?,
             sequence: cursor.u64()?,
             previous_crc: cursor.u32()?,
@@ -131,6 +138,7 @@ mod tests {
                 shard: ShardId(2),
             },
             continues: true,
+            continued: false,
             entry_count: 5,
             sequence: 77,
             previous_crc: 0xaabb_ccdd,

@@ -88,8 +88,9 @@ impl JournalRing {
 
     /// What may be promised now.
     pub fn room(&self) -> u64 {
-        self.left()
-            .saturating_sub(self.promised + self.reserve_bytes)
+        // While the ring is still being filled with zeros, the reserve is what half of it can be.
+        let reserve = self.reserve_bytes.min(self.file_bytes * self.ready() / 2);
+        self.left().saturating_sub(self.promised + reserve)
     }
 
     /// What can still be written before a file must become free.
@@ -170,12 +171,12 @@ impl JournalRing {
 
     /// Bytes of the ring that hold records, about.
     pub fn used(&self) -> u64 {
-        let ready = self
-            .files
-            .iter()
-            .filter(|file| **file != FileState::Absent)
-            .count() as u64;
-        self.file_bytes * ready - self.left_to_the_byte()
+        self.file_bytes * self.ready() - self.left_to_the_byte()
+    }
+
+    fn ready(&self) -> u64 {
+        let ready = self.files.iter().filter(|file| **file != FileState::Absent);
+        ready.count() as u64
     }
 }
 

@@ -26,6 +26,9 @@ pub mod journal_ring;
 pub mod snapshot_format;
 // A running partition.
 pub mod partition_log;
+pub mod retention;
+// After a crash.
+pub mod recovery;
 pub mod tail;
 // The node.
 pub mod directory_format;

@@ -140,7 +140,8 @@ impl PartitionLog {
         self.head = Segment::new(base);
     }
 
-    pub fn note(&mut self, note: Note) {
+    /// Takes a small change. Answers the sizes of batches that a cut has voided before they went into a cycle.
+    pub fn note(&mut self, note: Note) -> Vec<usize> {
         let change = match note {
             Note::EpochStart { epoch, offset } => Change::EpochStart { epoch, offset },
             Note::LogStart(offset) => Change::LogStart(offset),
@@ -148,6 +149,7 @@ impl PartitionLog {
             Note::Truncate { offset } => return self.cut(offset),
         };
         self.pending.push_back(Pending::Change(change));
+        Vec::new()
     }
 
     /// A lap has finished a closed segment: its side files may be relied on.
@@ -175,13 +177,13 @@ impl PartitionLog {
     }
 
     /// Voids everything from `offset` on.
-    fn cut(&mut self, offset: Offset) {
+    fn cut(&mut self, offset: Offset) -> Vec<usize> {
         assert!(self.cut == Cut::None && !self.dropping, "one cut at a time");
         assert!(offset <= self.tail.next_offset(), "a cut lies in the log");
         self.cut = Cut::Unplaced(offset);
-        let place = self.tail.position_of(offset);
-        if let Some(at) = place {
-            self.place_cut(at);
+        match self.tail.position_of(offset) {
+            Some(at) => self.place_cut(at),
+            None => Vec::new(),
         }
     }
 
@@ -193,9 +195,16 @@ impl PartitionLog {
         }
     }
 
-    /// The cut lies here.
-    pub fn place_cut(&mut self, at: Position) {
-        let Cut::Unplaced(end) = self.cut else { return };
+    /// The cut lies here. Answers like `note`.
+    pub fn place_cut(&mut self, at: Position) -> Vec<usize> {
+        let Cut::Unplaced(end) = self.cut else {
+            return Vec::new();
+        };
+        let voided = self.pending.iter().filter_map(|pending| match pending {
+            Pending::Batch { header, at: batch } if *batch >= at => Some(header.total_bytes()),
+            _ => None,
+        });
+        let voided = voided.collect();
         self.pending.retain(|pending| match pending {
             Pending::Batch { at: batch, .. } => *batch < at,
             Pending::Change(Change::Roll { base, .. }) => *base <= at.segment,
@@ -208,6 +217,7 @@ impl PartitionLog {
         self.tail.truncate(end, at);
         self.head = self.head_at(end, at);
         self.cut = Cut::Placed;
+        voided
     }
 
     /// The last segment after a cut.

@@ -364,7 +364,7 @@ impl Section {
         };
         out.put_partition(self.id);
         let offline = u32::from(self.offline.is_some()) * FLAG_OFFLINE;
-        out.put_u32(u32::from(self.dropped) * FLAG_DROPPED | offline);
+        out.put_u32((u32::from(self.dropped) * FLAG_DROPPED) | offline);
         out.put_u64(sequence);
         out.put_u32(self.entry_number);
         out.put_epoch(self.promise);

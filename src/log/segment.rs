@@ -1,5 +1,7 @@
 //! Segments: the files a partition's log is cut into. A segment holds record batches back to back and nothing else.
 
+use crate::base::align::block_ceil;
+use crate::base::limits::Limits;
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
 use crate::record::BatchHeader;
@@ -129,6 +131,24 @@ impl Segment {
         too_large || too_old || too_far
     }
 }
+
+/// How far a file is allocated when it must hold `end` bytes: ahead of the writer in steps by what it holds, and not at
+/// all ahead while it is small, so that an idle partition costs what it holds.
+pub fn grow_target(end: u64, limits: &Limits) -> u64 {
+    let least = limits.segment_grow_bytes_min as u64;
+    let most = limits.segment_grow_bytes_max as u64;
+    if end < least {
+        return block_ceil(end);
+    }
+    let mut step = least;
+    while step * STEP_GROWTH <= end.min(most) {
+        step *= STEP_GROWTH;
+    }
+    end.next_multiple_of(step) + step
+}
+
+/// Ratio of one growth step to the next.
+const STEP_GROWTH: u64 = 16;
 
 #[cfg(test)]
 mod tests {

@@ -21,8 +21,27 @@ pub mod locking;
 pub mod meta_log;
 pub mod open;
 pub mod paths;
+mod recover;
 // One shard's store.
-pub mod reader;
+mod reads;
+mod shared;
 pub mod start;
+mod state;
 pub mod stats;
 pub mod store;
+// Its tasks.
+mod commit;
+mod housekeeping;
+mod lap;
+mod removal;
+// Its files.
+mod ballast;
+mod index_tail;
+mod journal;
+mod lead_in;
+pub mod reader;
+mod scan;
+mod segment_file;
+mod state_file;
+mod tasks;
+mod write;

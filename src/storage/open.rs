@@ -4,13 +4,17 @@ use super::directory::Directory;
 use super::disk::Disk;
 use super::errors::OpenError;
 use super::meta_log::{MetaLog, MetaRecovered};
+use super::recover::Recovery;
 use super::runtime::Runtime;
 use super::settings::{Identity, KnownTopics, OpenSettings, Place};
 use super::start::RecoveredShard;
-use crate::base::ids::{ShardId, TopicId};
+use crate::base::ids::TopicId;
 
 /// A directory that nobody else can serve now, with its metadata read. Nothing of the partitions was touched.
 pub struct LockedDirectory<D: Disk, R: Runtime> {
+    disk: D,
+    runtime: R,
+    settings: OpenSettings,
     directory: Directory<D>,
     meta_log: MetaLog<D, R>,
     metadata: MetaRecovered,
@@ -46,9 +50,12 @@ pub async fn lock_directory<D: Disk, R: Runtime>(
     )
     .await?;
     Ok(LockedDirectory {
+        settings: settings.clone(),
         directory,
         meta_log,
         metadata,
+        disk,
+        runtime,
     })
 }
 
@@ -66,23 +73,26 @@ impl<D: Disk, R: Runtime> LockedDirectory<D, R> {
     ///
     /// When it returns, everything that will be served is in synced segments, described by synced snapshots.
     pub async fn recover(
-        self,
+        mut self,
         known: &KnownTopics,
         shards: u16,
-        _place: Place,
+        place: Place,
     ) -> Result<Recovered<D, R>, OpenError> {
-        let identity = self.directory.identity();
+        let recovery = Recovery {
+            disk: &self.disk,
+            runtime: &self.runtime,
+            settings: &self.settings,
+            known,
+            place,
+            shards,
+        };
+        let outcome = recovery.run(&mut self.directory).await?;
         Ok(Recovered {
-            identity,
+            identity: self.directory.identity(),
             directory: self.directory,
             meta_log: self.meta_log,
-            shards: (0..shards)
-                .map(|shard| RecoveredShard {
-                    shard: ShardId(shard),
-                    identity,
-                })
-                .collect(),
-            deleted_done: known.deleted.iter().copied().collect(),
+            shards: outcome.shards,
+            deleted_done: outcome.deleted_done,
         })
     }
 }

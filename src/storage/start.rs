@@ -7,12 +7,20 @@ use crate::base::time::Timestamp;
 use crate::log::epoch_table::EpochTable;
 use crate::log::offline::Offline;
 use crate::log::producer_table::ProducerTable;
+use crate::log::section::Section;
 
 /// Everything a shard's store needs to begin its life. Travels from the core that recovered to the one that serves.
 #[derive(Debug)]
 pub struct RecoveredShard {
     pub(crate) shard: ShardId,
     pub(crate) identity: Identity,
+    /// Topic name and state of each partition; all of it is in synced segments and in the start snapshot.
+    pub(crate) partitions: Vec<(String, Section)>,
+    /// Where the start snapshot lies.
+    pub(crate) slot: usize,
+    pub(crate) generation: u64,
+    /// Wall time when the directory was last served.
+    pub(crate) last_wall: Timestamp,
 }
 
 impl RecoveredShard {
@@ -37,6 +45,20 @@ pub struct PartitionStart {
     pub max_timestamp: Timestamp,
     /// A partition that serves nothing, and why.
     pub offline: Option<Offline>,
+}
+
+impl PartitionStart {
+    pub(super) fn of(section: &Section) -> PartitionStart {
+        PartitionStart {
+            id: section.id,
+            log_start: section.log_start,
+            next_offset: section.next_offset,
+            epochs: section.epochs.clone(),
+            producers: section.producers.clone(),
+            max_timestamp: section.largest().timestamp,
+            offline: section.offline,
+        }
+    }
 }
 
 /// A shard's store has stopped and left nothing to replay.

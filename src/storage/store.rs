@@ -1,42 +1,39 @@
 //! One shard's storage: appends into tails, commits, reads.
 
+use super::ballast::Ballast;
+use super::commit;
 use super::disk::Disk;
-use super::errors::{NoRoom, OpenError, ReadError};
+use super::errors::{NoRoom, OpenError};
 use super::event::Observer;
-use super::runtime::Runtime;
+use super::housekeeping;
+use super::journal::{Journal, prepare_file};
+use super::lap::{self, Flusher};
+use super::removal;
+use super::runtime::{Runtime, TaskClass};
 use super::settings::StoreSettings;
+use super::shared::Shared;
 use super::start::{PartitionStart, RecoveredShard, Stopped};
+use super::state::{Closed, Partition};
+use super::state_file::StateFiles;
 use super::stats::StoreStats;
-use crate::base::ids::{PartitionId, ShardId};
+use crate::base::ids::PartitionId;
 use crate::base::offset::Offset;
-use crate::base::time::Timestamp;
+use crate::log::journal_format::JournalOwner;
 use crate::log::log_config::LogConfig;
 use crate::log::note::Note;
+use crate::log::retention::ClockGuard;
+use crate::log::section::Section;
+use crate::metrics::StoreCells;
 use crate::record::StampedBatch;
-use bytes::Bytes;
 use std::rc::Rc;
+
+pub use super::reads::ReadBytes;
+pub use super::state::Reservation;
 
 /// The storage of one shard. Owned by its core; every method is called there.
 pub struct Store<D: Disk, R: Runtime> {
-    disk: D,
-    runtime: R,
-    settings: StoreSettings,
-    shard: ShardId,
-    observer: Rc<dyn Observer>,
-}
-
-/// Room in ring and pool for one batch. Used up by `append`; dropping it gives the room back.
-#[derive(Debug)]
-#[must_use = "room that is not used must be given back"]
-pub struct Reservation {
-    bytes: u64,
-}
-
-/// Whole batches, in order, each with its CRC checked if it came from disk.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ReadBytes {
-    pub pieces: Vec<Bytes>,
-    pub bytes: usize,
+    pub(super) shared: Rc<Shared<D, R>>,
+    started: Vec<PartitionStart>,
 }
 
 impl<D: Disk, R: Runtime> Store<D, R> {
@@ -48,90 +45,190 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         recovered: RecoveredShard,
         observer: Rc<dyn Observer>,
     ) -> Result<Rc<Store<D, R>>, OpenError> {
-        Ok(Rc::new(Store {
-            disk,
-            runtime,
-            settings,
+        let owner = JournalOwner {
+            incarnation: recovered.identity.incarnation,
+            life: recovered.identity.life,
             shard: recovered.shard,
-            observer,
-        }))
+        };
+        let (root, limits) = (&settings.root, settings.limits);
+        let mut journal = Journal::new(&disk, owner, limits.journal_files);
+        let first = prepare_file(
+            &disk,
+            &runtime,
+            root,
+            owner.shard,
+            0,
+            limits.journal_file_bytes,
+        );
+        journal.add_file(0, first.await?);
+        let flusher = Flusher {
+            state_files: StateFiles::open(&disk, &runtime, root, owner.shard).await?,
+            slot: recovered.slot,
+            generation: recovered.generation,
+            ballast: Ballast::open(&disk, &runtime, root, owner.shard).await?,
+        };
+        let started = recovered
+            .partitions
+            .iter()
+            .map(|(_, section)| PartitionStart::of(section));
+        let started = started.collect();
+        let shared = Rc::new(Shared::new(disk, runtime, settings, owner, observer));
+        for (topic_name, section) in recovered.partitions {
+            let partition = Partition::new(section, &topic_name, LogConfig::DEFAULT);
+            let id = partition.log.section().id;
+            shared.state.borrow_mut().partitions.insert(id, partition);
+        }
+        let now = shared.runtime.now();
+        let guard = ClockGuard::new(recovered.last_wall, now.wall, now.instant);
+        let store = Rc::new(Store { shared, started });
+        store.spawn_tasks(journal, flusher, guard);
+        Ok(store)
+    }
+
+    fn spawn_tasks(&self, journal: Journal<D>, flusher: Flusher<D>, guard: ClockGuard) {
+        let shared = &self.shared;
+        let (runtime, running) = (&shared.runtime, &shared.running);
+        running.spawn(
+            runtime,
+            TaskClass::Foreground,
+            commit::run(shared.clone(), journal),
+        );
+        running.spawn(runtime, TaskClass::Flush, lap::run(shared.clone(), flusher));
+        running.spawn(
+            runtime,
+            TaskClass::Housekeeping,
+            housekeeping::fill_journal(shared.clone()),
+        );
+        running.spawn(
+            runtime,
+            TaskClass::Housekeeping,
+            removal::run(shared.clone()),
+        );
+        running.spawn(
+            runtime,
+            TaskClass::Housekeeping,
+            housekeeping::check_files(shared.clone()),
+        );
+        // These two only sleep and look; a stop does not wait for them.
+        runtime.spawn(
+            TaskClass::Foreground,
+            commit::watch_idleness(shared.clone()),
+        );
+        runtime.spawn(
+            TaskClass::Housekeeping,
+            housekeeping::retain(shared.clone(), guard),
+        );
     }
 
     /// Every partition of this shard, as it stood at the start.
     pub fn partitions(&self) -> Vec<PartitionStart> {
-        Vec::new()
+        self.started.clone()
     }
 
     /// Makes a partition known. Nothing happens on disk before its first lap.
-    pub fn create_partition(&self, _id: PartitionId, _topic_name: &str, _config: LogConfig) {}
+    pub fn create_partition(&self, id: PartitionId, topic_name: &str, config: LogConfig) {
+        let mut state = self.shared.state.borrow_mut();
+        let new = || Partition::new(Section::new(id, Offset::ZERO), topic_name, config);
+        state.partitions.entry(id).or_insert_with(new);
+    }
 
-    pub fn configure(&self, _id: PartitionId, _config: LogConfig) {}
+    pub fn configure(&self, id: PartitionId, config: LogConfig) {
+        if let Some(partition) = self.shared.state.borrow_mut().partitions.get_mut(&id) {
+            partition.log.configure(config);
+        }
+    }
 
     /// Forgets a partition at once and durably, removes its files in the background, then says `Removed`.
-    pub fn drop_partition(&self, _id: PartitionId) {}
+    pub fn drop_partition(&self, id: PartitionId) {
+        if let Some(partition) = self.shared.state.borrow_mut().partitions.get_mut(&id) {
+            partition.log.drop_log();
+        }
+        self.shared.enqueue(id);
+    }
 
     /// Takes room for a batch of this many bytes, before it gets its offset.
-    pub fn reserve(&self, _id: PartitionId, batch_bytes: usize) -> Result<Reservation, NoRoom> {
-        let _ = Reservation {
-            bytes: batch_bytes as u64,
+    pub fn reserve(&self, id: PartitionId, batch_bytes: usize) -> Result<Reservation, NoRoom> {
+        let reserved = self.shared.state.borrow_mut().reserve(id, batch_bytes);
+        if reserved.is_err() {
+            self.shared.cells.admission_waits.increment();
+            self.shared.lap_wanted.notify();
         }
-        .bytes;
-        Err(NoRoom::Closed)
+        reserved
     }
 
     /// Appends to the tail; the next commit cycle makes it durable.
-    pub fn append(&self, _id: PartitionId, _room: Reservation, _batch: StampedBatch) {}
+    pub fn append(&self, id: PartitionId, room: Reservation, batch: StampedBatch) {
+        self.shared.state.borrow_mut().append(id, room, &batch);
+        self.shared.enqueue(id);
+    }
 
     /// Makes a small change durable with the next cycle, in order with the batches around it.
-    pub fn note(&self, _id: PartitionId, _note: Note) {}
-
-    /// Whole batches from the one that contains `from`, below `below`, up to `bytes_max`; with `at_least_one` the
-    /// first batch comes whatever its size.
-    pub async fn read(
-        &self,
-        _id: PartitionId,
-        _from: Offset,
-        _below: Offset,
-        _bytes_max: usize,
-        _at_least_one: bool,
-    ) -> Result<ReadBytes, ReadError> {
-        Err(ReadError::Unknown)
+    pub fn note(&self, id: PartitionId, note: Note) {
+        self.shared.state.borrow_mut().note(id, note);
+        self.shared.enqueue(id);
     }
 
-    /// About how many bytes lie in `from..below`.
-    pub fn available_bytes(&self, _id: PartitionId, _from: Offset, _below: Offset) -> u64 {
-        0
-    }
-
-    /// The first record at or above `at_least` in time, below `below` in offset.
-    pub async fn offset_for_timestamp(
-        &self,
-        _id: PartitionId,
-        _at_least: Timestamp,
-        _below: Offset,
-    ) -> Result<Option<(Offset, Timestamp)>, ReadError> {
-        Err(ReadError::Unknown)
-    }
-
-    /// The record with the largest timestamp below `below`; the first of them when several have it.
-    pub async fn max_timestamp(
-        &self,
-        _id: PartitionId,
-        _below: Offset,
-    ) -> Result<Option<(Offset, Timestamp)>, ReadError> {
-        Err(ReadError::Unknown)
+    /// What metrics want to know, with gauges brought up to date.
+    pub fn cells(&self) -> &StoreCells {
+        let shared = &self.shared;
+        let state = shared.state.borrow();
+        let cells = &shared.cells;
+        let ring = shared.settings.limits.journal_files * shared.settings.limits.journal_file_bytes;
+        cells
+            .journal_free
+            .set(state.ring.left() as f64 / ring as f64);
+        cells.tail_dirty_bytes.set(state.pool.dirty());
+        cells.pool_used.set(state.pool.held());
+        cells.pool_limit.set(state.pool.tails_max());
+        cells.damaged_chunks.set(shared.reader.bad_chunks());
+        cells
     }
 
     pub fn stats(&self) -> StoreStats {
-        StoreStats::default()
+        let shared = &self.shared;
+        let state = shared.state.borrow();
+        let offline = state
+            .partitions
+            .values()
+            .filter(|p| p.log.section().offline.is_some());
+        StoreStats {
+            cycles: shared.cells.commit_cycles.get(),
+            journal_bytes: shared.cells.commit_bytes.get(),
+            laps: shared.cells.laps.get(),
+            snapshot_bytes: state.snapshot_bytes,
+            segment_bytes: shared.cells.segment_bytes.get(),
+            journal_free_bytes: state.ring.room(),
+            dirty_bytes: state.pool.dirty(),
+            pool_used_bytes: state.pool.held(),
+            partitions: state.partitions.len() as u64,
+            partitions_offline: offline.count() as u64,
+            cold_reads: shared.cells.cold_reads.get(),
+            cold_read_bytes: shared.cells.cold_read_bytes.get(),
+            files_open: shared.segments.open_count() as u64,
+            disk_full: state.disk_full,
+            failed: matches!(state.closed, Some(Closed::Failed(_))),
+            retention_paused: shared.retention_paused.get(),
+        }
     }
 
     /// Makes everything durable in segments and a last snapshot. The caller appends nothing any more.
     pub async fn stop(&self) -> Result<Stopped, OpenError> {
-        let _ = (&self.disk, &self.runtime, &self.settings, &self.observer);
+        let shared = &self.shared;
+        shared
+            .state
+            .borrow_mut()
+            .closed
+            .get_or_insert(Closed::Stopping);
+        shared.wake_all();
+        shared.running.all_ended().await;
+        if shared.has_failed() {
+            return Err(OpenError::Failed);
+        }
+        shared.reader.close().await?;
+        let generation = shared.state.borrow().stopped_generation;
         Ok(Stopped {
-            shard: self.shard,
-            generation: 0,
+            shard: shared.shard(),
+            generation,
         })
     }
 }

@@ -1,0 +1,211 @@
+//! What must be done and never in a hurry: filling the ring, checking files, asking for retention.
+
+use super::disk::{Disk, DiskError, DiskFile, OpenMode};
+use super::errors::OpenError;
+use super::event::StoreEvent;
+use super::journal::prepare_file;
+use super::runtime::Runtime;
+use super::shared::Shared;
+use crate::base::ids::PartitionId;
+use crate::base::offset::{Offset, Position};
+use crate::base::time::Timestamp;
+use crate::log::offline::{Offline, OfflineReason};
+use crate::log::retention::{ClockGuard, Due, due};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How soon the ring's files are tried again on a full disk.
+const FILL_RETRY: Duration = Duration::from_secs(1);
+
+/// Fills the ring's files but the first, which is there already.
+pub(super) async fn fill_journal<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
+    let mut index = 1;
+    while index < shared.settings.limits.journal_files {
+        if shared.state.borrow().closed.is_some() {
+            return;
+        }
+        let bytes = shared.settings.limits.journal_file_bytes;
+        let root = &shared.settings.root;
+        match prepare_file(
+            &shared.disk,
+            &shared.runtime,
+            root,
+            shared.shard(),
+            index,
+            bytes,
+        )
+        .await
+        {
+            Ok(file) => {
+                shared.new_journal_files.borrow_mut().push((index, file));
+                shared.work.notify();
+                index += 1;
+            }
+            Err(OpenError::Disk(DiskError::NoSpace { .. })) => {
+                shared.runtime.sleep(FILL_RETRY).await
+            }
+            Err(OpenError::Disk(error)) => return shared.fail(error),
+            Err(_) => return shared.fail(lock_failure(&shared)),
+        }
+    }
+}
+
+fn lock_failure<D: Disk, R: Runtime>(shared: &Shared<D, R>) -> DiskError {
+    DiskError::Failed {
+        operation: "lock",
+        path: super::paths::journal_folder(&shared.settings.root),
+        errno: 0,
+    }
+}
+
+/// Compares every segment that recovery did not touch with its file: a missing or short one takes its partition offline.
+pub(super) async fn check_files<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
+    let ids: Vec<PartitionId> = shared.state.borrow().partitions.keys().copied().collect();
+    for id in ids {
+        let segments = {
+            let state = shared.state.borrow();
+            if state.closed.is_some() {
+                return;
+            }
+            match state.partitions.get(&id) {
+                Some(partition) if partition.log.section().offline.is_none() => {
+                    partition.log.section().segments.clone()
+                }
+                _ => continue,
+            }
+        };
+        for segment in segments {
+            let Some(wanted) = synced_bytes(&shared, id, segment.base) else {
+                continue;
+            };
+            let _pin = shared.pin(id, segment.base);
+            match file_len(&shared, id, segment.base).await {
+                Ok(len) if len >= wanted => {}
+                Ok(_) => {
+                    shared.find_damage(id, segment.base);
+                    break;
+                }
+                Err(error) => return shared.fail(error),
+            }
+        }
+        shared.runtime.yield_now().await;
+    }
+}
+
+/// Bytes of the segment that must be in its file now; `None` when the section no longer has it.
+fn synced_bytes<D: Disk, R: Runtime>(
+    shared: &Shared<D, R>,
+    id: PartitionId,
+    base: Offset,
+) -> Option<u64> {
+    let state = shared.state.borrow();
+    let section = state.partitions.get(&id)?.log.section();
+    let segment = section
+        .segments
+        .iter()
+        .find(|segment| segment.base == base)?;
+    let end = Position {
+        segment: base,
+        byte: segment.bytes,
+    };
+    match section.synced {
+        synced if synced >= end => Some(segment.bytes),
+        synced if synced.segment == base => Some(synced.byte),
+        _ => Some(0),
+    }
+}
+
+/// Length of a segment's file, 0 without one.
+async fn file_len<D: Disk, R: Runtime>(
+    shared: &Shared<D, R>,
+    id: PartitionId,
+    base: Offset,
+) -> Result<u64, DiskError> {
+    match shared
+        .disk
+        .open(&shared.log_path(id, base), OpenMode::Read)
+        .await
+    {
+        Ok(file) => {
+            let len = file.len().await?;
+            file.close().await?;
+            Ok(len)
+        }
+        Err(DiskError::NotFound { .. }) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+impl<D: Disk, R: Runtime> Shared<D, R> {
+    fn find_damage(&self, id: PartitionId, base: Offset) {
+        let offline = Offline {
+            reason: OfflineReason::SegmentShort,
+            position: base,
+        };
+        {
+            let mut state = self.state.borrow_mut();
+            let Some(partition) = state.partitions.get_mut(&id) else {
+                return;
+            };
+            partition.log.section_mut().offline = Some(offline);
+        }
+        tracing::error!(partition = %id, %base, "a segment file is missing or short: the partition is offline");
+        self.tell(vec![StoreEvent::Damaged {
+            partition: id,
+            offline,
+        }]);
+    }
+}
+
+/// Looks for segments that may go, now and then. The partition decides and answers with a log start.
+pub(super) async fn retain<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>, mut guard: ClockGuard) {
+    let interval = Duration::from_millis(shared.settings.retention_check_ms);
+    loop {
+        shared.runtime.sleep(interval).await;
+        if shared.state.borrow().closed.is_some() {
+            return;
+        }
+        let now = shared.runtime.now();
+        let wall = guard.check(now.wall, now.instant);
+        let was_paused = shared.retention_paused.replace(guard.is_paused());
+        if guard.is_paused() && !was_paused {
+            tracing::warn!("the wall clock jumped ahead: deletion by time pauses for a day");
+        }
+        let ids: Vec<PartitionId> = shared.state.borrow().partitions.keys().copied().collect();
+        for id in ids {
+            retain_one(&shared, id, wall);
+            shared.runtime.yield_now().await;
+        }
+    }
+}
+
+fn retain_one<D: Disk, R: Runtime>(
+    shared: &Rc<Shared<D, R>>,
+    id: PartitionId,
+    wall: Option<Timestamp>,
+) {
+    let found = {
+        let mut state = shared.state.borrow_mut();
+        let Some(partition) = state.partitions.get_mut(&id) else {
+            return;
+        };
+        if !partition.log.can_append() {
+            return;
+        }
+        let found = due(partition.log.section(), partition.log.config(), wall);
+        if found == Some(Due::Roll) {
+            partition.log.roll();
+        }
+        found
+    };
+    match found {
+        Some(Due::LogStart(log_start)) => {
+            shared.tell(vec![StoreEvent::RetentionDue {
+                partition: id,
+                log_start,
+            }]);
+        }
+        Some(Due::Roll) => shared.enqueue(id),
+        None => {}
+    }
+}

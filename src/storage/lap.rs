@@ -1,0 +1,242 @@
+//! Laps: what is durable in the journal goes to segments, a snapshot says so, the journal is free again.
+
+use super::ballast::Ballast;
+use super::disk::Disk;
+use super::runtime::{Runtime, TaskClass};
+use super::segment_file::{Finished, WriteError};
+use super::shared::Shared;
+use super::state::{CapturedLap, Closed, Lap, PartitionWrites, State};
+use super::state_file::StateFiles;
+use super::tasks::for_each;
+use crate::base::ids::PartitionId;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Partitions written and synced at the same time.
+const FLUSHES_IN_FLIGHT: usize = 8;
+/// How soon a lap that found the disk full is tried again.
+const FULL_RETRY: Duration = Duration::from_millis(500);
+
+/// The lap's own part of the store: where snapshots go.
+pub(super) struct Flusher<D: Disk> {
+    pub(super) state_files: StateFiles<D>,
+    /// The slot that holds the authoritative snapshot, and its generation.
+    pub(super) slot: usize,
+    pub(super) generation: u64,
+    pub(super) ballast: Ballast<D>,
+}
+
+/// Runs laps until the store has stopped and nothing is left to flush, or the directory failed.
+pub(super) async fn run<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>, mut flusher: Flusher<D>) {
+    flusher.ballast.restore(&shared).await;
+    loop {
+        let wanted = shared.lap_wanted.notified();
+        let (due, stopping, full) = {
+            let state = shared.state.borrow();
+            match state.closed {
+                Some(Closed::Failed(_)) => return,
+                Some(Closed::Stopping) => (state.has_unlapped() || state.is_pending(), true, false),
+                None => (state.wants_lap(), false, state.disk_full),
+            }
+        };
+        if due {
+            if stopping && !drained(&shared).await {
+                return;
+            }
+            lap_or_wait(&shared, &mut flusher).await;
+        } else if stopping {
+            break;
+        } else if full {
+            shared.runtime.sleep(FULL_RETRY).await;
+            flusher.ballast.restore(&shared).await;
+        } else {
+            wanted.await;
+        }
+    }
+    end(shared, flusher).await;
+}
+
+/// Everything is in the last snapshot: the commit loop may end, and the files close.
+async fn end<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>, flusher: Flusher<D>) {
+    {
+        let mut state = shared.state.borrow_mut();
+        state.drained = true;
+        state.stopped_generation = flusher.generation;
+    }
+    shared.wake_all();
+    let closed = async {
+        shared.segments.close_all().await?;
+        flusher.ballast.close().await?;
+        flusher.state_files.close().await
+    };
+    if let Err(error) = closed.await {
+        shared.fail(error);
+    }
+}
+
+/// Waits until what was appended before the stop is durable.
+async fn drained<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>) -> bool {
+    wait_for(shared, |state| !state.is_pending()).await
+}
+
+async fn lap_or_wait<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, flusher: &mut Flusher<D>) {
+    let begun = shared.runtime.now().instant;
+    match lap(shared, flusher).await {
+        Ok(()) => {
+            shared.cells.laps.increment();
+            shared
+                .cells
+                .lap_seconds
+                .record(shared.runtime.now().instant.since(begun));
+            flusher.ballast.restore(shared).await;
+        }
+        Err(WriteError::NoSpace) => {
+            let was_full = std::mem::replace(&mut shared.state.borrow_mut().disk_full, true);
+            if !was_full {
+                tracing::warn!(shard = %shared.shard(), "the disk is full: nothing is appended until it no longer is");
+            }
+            if !flusher.ballast.give(shared).await {
+                shared.runtime.sleep(FULL_RETRY).await;
+            }
+        }
+        Err(WriteError::Failed(error)) => shared.fail(error),
+    }
+    shared.chores.notify();
+}
+
+/// One lap, from the capture to the durable snapshot entry.
+async fn lap<D: Disk, R: Runtime>(
+    shared: &Rc<Shared<D, R>>,
+    flusher: &mut Flusher<D>,
+) -> Result<(), WriteError> {
+    if !wait_for(shared, |state| !state.removing).await {
+        return Ok(());
+    }
+    shared.state.borrow_mut().begin_lap();
+    shared.work.notify();
+    if !wait_for(shared, |state| matches!(state.lap, Lap::Captured(_))).await {
+        return Ok(());
+    }
+    let captured = take_captured(&mut shared.state.borrow_mut());
+    let result = flush_and_name(shared, flusher, captured).await;
+    shared.state.borrow_mut().lap = Lap::Idle;
+    result
+}
+
+fn take_captured(state: &mut State) -> CapturedLap {
+    match std::mem::replace(&mut state.lap, Lap::Flushing) {
+        Lap::Captured(captured) => captured,
+        _ => unreachable!("only the lap takes what was captured for it"),
+    }
+}
+
+async fn flush_and_name<D: Disk, R: Runtime>(
+    shared: &Rc<Shared<D, R>>,
+    flusher: &mut Flusher<D>,
+    captured: CapturedLap,
+) -> Result<(), WriteError> {
+    let written = shared.segments.written();
+    let flushed = flush(shared, captured.writes).await;
+    shared
+        .cells
+        .segment_bytes
+        .add(shared.segments.written() - written);
+    let finished = match flushed {
+        Ok(finished) => finished,
+        Err(error) => {
+            shared.state.borrow_mut().lap_failed(&captured.partitions);
+            return Err(error);
+        }
+    };
+    shared.state.borrow_mut().lap_synced(&captured.partitions);
+    shared.tell_room();
+    let (slot, generation) = (1 - flusher.slot, flusher.generation + 1);
+    let written = flusher.state_files.write(
+        slot,
+        shared.owner,
+        generation,
+        captured.covered,
+        &captured.body,
+    );
+    let entry = written
+        .await
+        .inspect_err(|_| shared.state.borrow_mut().lap_failed(&[]))?;
+    shared.state.borrow_mut().snapshot_bytes = captured.body.bytes().len() as u64;
+    shared.state.borrow_mut().snapshot_entry = Some(entry);
+    shared.work.notify();
+    if wait_for(shared, |state| state.snapshot_durable == generation).await {
+        flusher.slot = slot;
+        flusher.generation = generation;
+        seal(shared, finished);
+    }
+    Ok(())
+}
+
+/// Writes and syncs every partition's part, some at a time.
+async fn flush<D: Disk, R: Runtime>(
+    shared: &Rc<Shared<D, R>>,
+    writes: Vec<PartitionWrites>,
+) -> Result<Vec<(PartitionId, Vec<Finished>)>, WriteError> {
+    let flusher = shared.clone();
+    let flush = move |part: PartitionWrites| {
+        let shared = flusher.clone();
+        async move {
+            if shared.has_failed() {
+                return Ok((part.id, Vec::new()));
+            }
+            let segments = &shared.segments;
+            let flushed = segments.flush(&shared.runtime, part.id, &part.topic_name, part.writes);
+            flushed.await.map(|finished| (part.id, finished))
+        }
+    };
+    let results = for_each(
+        &shared.runtime,
+        TaskClass::Flush,
+        FLUSHES_IN_FLIGHT,
+        writes,
+        flush,
+    );
+    let results = results.await;
+    // A failure outweighs a full disk: only the latter passes.
+    let is_failure = |result: &&Result<_, WriteError>| matches!(result, Err(WriteError::Failed(_)));
+    if let Some(Err(error)) = results.iter().find(is_failure) {
+        return Err(error.clone());
+    }
+    results.into_iter().collect()
+}
+
+/// The closed segments are whole and known to be: their side files may be relied on.
+fn seal<D: Disk, R: Runtime>(
+    shared: &Rc<Shared<D, R>>,
+    finished: Vec<(PartitionId, Vec<Finished>)>,
+) {
+    for (id, segments) in finished {
+        for segment in &segments {
+            if let Some(partition) = shared.state.borrow_mut().partitions.get_mut(&id) {
+                partition
+                    .log
+                    .seal(segment.base, segment.bytes, segment.index);
+            }
+        }
+        if !segments.is_empty() {
+            shared.enqueue(id);
+        }
+    }
+}
+
+/// Waits for a state; false when the directory failed first.
+async fn wait_for<D: Disk, R: Runtime>(
+    shared: &Rc<Shared<D, R>>,
+    reached: impl Fn(&State) -> bool,
+) -> bool {
+    loop {
+        let progress = shared.progress.notified();
+        if shared.has_failed() {
+            return false;
+        }
+        if reached(&shared.state.borrow()) {
+            return true;
+        }
+        progress.await;
+    }
+}

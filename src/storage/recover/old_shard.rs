@@ -1,0 +1,151 @@
+//! Reading one shard of the old life: its snapshot, then its journal.
+
+use super::Recovery;
+use crate::base::align::BLOCK;
+use crate::base::ids::{Life, PartitionId, ShardId};
+use crate::log::journal_format::{JournalOwner, RecordHeader};
+use crate::log::offline::OfflineReason;
+use crate::log::recovery::chain::{FoundJournal, Verdict};
+use crate::log::recovery::replay::{Replayed, replay};
+use crate::storage::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use crate::storage::errors::OpenError;
+use crate::storage::locking::open_locked;
+use crate::storage::paths::journal_folder;
+use crate::storage::runtime::Runtime;
+use crate::storage::state_file::StateFiles;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const READ_BYTES: usize = 1024 * 1024;
+
+/// What is left to know of a shard of the old life.
+pub(super) struct OldShard {
+    /// The slot of its authoritative snapshot, if it could be read.
+    pub(super) slot: Option<usize>,
+    /// What is wrong with partitions of this shard that nothing speaks of.
+    pub(super) damage: Option<OfflineReason>,
+}
+
+impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
+    pub(super) async fn read_shard(
+        &self,
+        owner: JournalOwner,
+        start_generation: u64,
+        reads_journal: bool,
+    ) -> Result<(OldShard, BTreeMap<PartitionId, Replayed>), OpenError> {
+        let state =
+            StateFiles::open(self.disk, self.runtime, &self.settings.root, owner.shard).await?;
+        let verdict = match reads_journal {
+            true => self.read_journal(owner).await?,
+            false => Verdict::default(),
+        };
+        let generation = verdict
+            .snapshot
+            .map_or(start_generation, |entry| entry.generation);
+        let crc = verdict.snapshot.map(|entry| entry.crc);
+        let found = state.find(owner, generation, crc).await?;
+        state.close().await?;
+        let Some(found) = found else {
+            // Without the snapshot nobody knows what segments hold; the journal alone proves nothing.
+            let shard = OldShard {
+                slot: None,
+                damage: Some(OfflineReason::SnapshotDamaged),
+            };
+            return Ok((shard, BTreeMap::new()));
+        };
+        let damage = verdict
+            .is_damaged()
+            .then_some(OfflineReason::JournalDamaged);
+        let partitions = replay(found.sections, verdict.runs);
+        Ok((
+            OldShard {
+                slot: Some(found.slot),
+                damage,
+            },
+            partitions,
+        ))
+    }
+
+    /// Reads every ring file of the shard, the oldest first, each locked: nothing of a killed process lands any more.
+    async fn read_journal(&self, owner: JournalOwner) -> Result<Verdict, OpenError> {
+        let mut files = Vec::new();
+        for path in self.ring_files(owner.shard).await? {
+            let file = open_locked(self.disk, self.runtime, &path, OpenMode::WriteThrough).await?;
+            // What is readable may not be durable yet, and will be acted upon.
+            file.sync().await?;
+            let first = file.read_at(0, BLOCK).await?;
+            let header = RecordHeader::decode(first.as_bytes()).map(|(header, _)| header);
+            let sequence = header
+                .filter(|header| header.owner == owner)
+                .map(|h| h.sequence);
+            files.push((sequence.unwrap_or(u64::MAX), file));
+        }
+        files.sort_by_key(|(sequence, _)| *sequence);
+        let mut journal = FoundJournal::new(owner);
+        for (_, file) in files {
+            journal.add_file(&read_all(&file).await?);
+            file.close().await?;
+        }
+        if let Some(later) = journal.later_life() {
+            return Err(later_life(owner.life, later));
+        }
+        journal.judge().map_err(|unknown| OpenError::Unsupported {
+            what: "a journal entry",
+            found: u64::from(unknown.kind),
+        })
+    }
+
+    pub(super) async fn ring_files(&self, shard: ShardId) -> Result<Vec<PathBuf>, DiskError> {
+        let folder = journal_folder(&self.settings.root);
+        let entries = self.disk.list(&folder).await?;
+        let of_shard = entries
+            .into_iter()
+            .filter(|entry| ring_shard(&entry.name) == Some(shard));
+        Ok(of_shard.map(|entry| folder.join(entry.name)).collect())
+    }
+}
+
+/// The shard that a ring file belongs to, by its name.
+pub(super) fn ring_shard(name: &str) -> Option<ShardId> {
+    let (shard, file) = name.split_once('-')?;
+    file.parse::<usize>().ok()?;
+    shard.parse().ok().map(ShardId)
+}
+
+fn later_life(superblock: Life, journal: Life) -> OpenError {
+    OpenError::LaterLife {
+        superblock,
+        journal,
+    }
+}
+
+async fn read_all<F: DiskFile>(file: &F) -> Result<Vec<u8>, DiskError> {
+    let mut bytes = Vec::with_capacity(usize::try_from(file.len().await?).unwrap_or(0));
+    loop {
+        let buffer = file.read_at(bytes.len() as u64, READ_BYTES).await?;
+        bytes.extend_from_slice(buffer.as_bytes());
+        if buffer.as_bytes().len() < READ_BYTES {
+            return Ok(bytes);
+        }
+    }
+}
+
+/// Removes the ring and state files of shards that the new life does not have.
+pub(super) async fn remove_files_of_other_shards<D: Disk>(
+    disk: &D,
+    folder: &Path,
+    shard_of: impl Fn(&str) -> Option<ShardId>,
+    shards: u16,
+) -> Result<(), DiskError> {
+    let mut removed = false;
+    for entry in disk.list(folder).await? {
+        if shard_of(&entry.name).is_some_and(|shard| shard.0 >= shards) {
+            disk.remove_file(&folder.join(entry.name)).await?;
+            removed = true;
+        }
+    }
+    if removed {
+        disk.sync_directory(folder).await?;
+    }
+    Ok(())
+}

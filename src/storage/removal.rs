@@ -1,0 +1,184 @@
+//! Removing files that nobody needs any more: unlink, make it durable, then give the space back in steps.
+
+use super::disk::{Disk, DiskError, DiskFile, OpenMode};
+use super::event::StoreEvent;
+use super::paths::{partition_folder, topic_folder, topics_folder};
+use super::runtime::Runtime;
+use super::shared::{Removal, Shared};
+use super::state::{Closed, Lap};
+use crate::base::ids::{PartitionId, TopicId};
+use crate::base::offset::Offset;
+use crate::log::segment::{SegmentFileKind, parse_segment_file_name};
+use std::path::Path;
+use std::rc::Rc;
+
+/// A large unlink stalls a file system: the last reference is cut in steps of this size instead.
+const CUT_STEP_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Removes what was queued, never while a lap runs: a lap may be writing a file of the same name.
+pub(super) async fn run<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
+    loop {
+        let chores = shared.chores.notified();
+        match begin(&shared) {
+            Begin::Ended => return,
+            Begin::Wait => chores.await,
+            Begin::Remove(removal) => {
+                let removed = remove(&shared, removal).await;
+                shared.state.borrow_mut().removing = false;
+                shared.progress.notify();
+                match removed {
+                    Ok(()) => report(&shared, removal),
+                    Err(error) => return shared.fail(error),
+                }
+            }
+        }
+    }
+}
+
+enum Begin {
+    Ended,
+    Wait,
+    Remove(Removal),
+}
+
+fn begin<D: Disk, R: Runtime>(shared: &Shared<D, R>) -> Begin {
+    let mut state = shared.state.borrow_mut();
+    match state.closed {
+        Some(Closed::Failed(_)) => return Begin::Ended,
+        // What is left is found again by the next start.
+        Some(Closed::Stopping) => return Begin::Ended,
+        None => {}
+    }
+    if !matches!(state.lap, Lap::Idle) {
+        return Begin::Wait;
+    }
+    match shared.removals.borrow_mut().pop_front() {
+        Some(removal) => {
+            state.removing = true;
+            Begin::Remove(removal)
+        }
+        None => Begin::Wait,
+    }
+}
+
+fn report<D: Disk, R: Runtime>(shared: &Shared<D, R>, removal: Removal) {
+    if let Removal::Partition(partition) = removal {
+        shared.tell(vec![StoreEvent::Removed { partition }]);
+    }
+}
+
+async fn remove<D: Disk, R: Runtime>(
+    shared: &Shared<D, R>,
+    removal: Removal,
+) -> Result<(), DiskError> {
+    match removal {
+        Removal::Partition(id) => {
+            shared.segments.release(id, None).await?;
+            remove_segments(shared, id, |_| true).await?;
+            remove_folder(&shared.disk, &partition_folder(&shared.settings.root, id)).await?;
+            remove_topic(&shared.disk, &shared.settings.root, id.topic).await
+        }
+        Removal::BelowStart(id) => {
+            let kept: Vec<Offset> = match shared.state.borrow().partitions.get(&id) {
+                Some(partition) => partition
+                    .log
+                    .section()
+                    .segments
+                    .iter()
+                    .map(|s| s.base)
+                    .collect(),
+                None => return Ok(()),
+            };
+            remove_segments(shared, id, |base| base < kept[0]).await
+        }
+    }
+}
+
+/// Removes the segments of a partition that `goes` picks, with their indexes.
+async fn remove_segments<D: Disk, R: Runtime>(
+    shared: &Shared<D, R>,
+    id: PartitionId,
+    goes: impl Fn(Offset) -> bool,
+) -> Result<(), DiskError> {
+    let folder = partition_folder(&shared.settings.root, id);
+    let entries = match shared.disk.list(&folder).await {
+        Ok(entries) => entries,
+        Err(DiskError::NotFound { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut held = Vec::new();
+    for entry in entries {
+        let Some((base, kind)) = parse_segment_file_name(&entry.name) else {
+            continue;
+        };
+        if !goes(base) {
+            continue;
+        }
+        let path = folder.join(&entry.name);
+        if kind == SegmentFileKind::Log {
+            shared.segments.release(id, Some(base)).await?;
+            shared.unpinned(id, base).await;
+            shared.reader.forget(&path).await?;
+            held.push(shared.disk.open(&path, OpenMode::Write).await?);
+        }
+        shared.disk.remove_file(&path).await?;
+    }
+    shared.disk.sync_directory(&folder).await?;
+    for file in held {
+        cut_in_steps(shared, &file).await?;
+        file.close().await?;
+    }
+    Ok(())
+}
+
+async fn cut_in_steps<D: Disk, R: Runtime>(
+    shared: &Shared<D, R>,
+    file: &D::File,
+) -> Result<(), DiskError> {
+    let mut len = file.len().await?;
+    while len > CUT_STEP_BYTES {
+        len -= CUT_STEP_BYTES;
+        file.set_len(len).await?;
+        shared.runtime.yield_now().await;
+    }
+    Ok(())
+}
+
+async fn remove_folder<D: Disk>(disk: &D, folder: &Path) -> Result<(), DiskError> {
+    match disk.remove_directory(folder).await {
+        Ok(()) => {
+            disk.sync_directory(folder.parent().expect("a folder of the tree"))
+                .await
+        }
+        Err(DiskError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the topic's folder when this was its last partition on any shard.
+pub(super) async fn remove_topic<D: Disk>(
+    disk: &D,
+    root: &Path,
+    topic: TopicId,
+) -> Result<(), DiskError> {
+    let folder = topic_folder(root, topic);
+    let entries = match disk.list(&folder).await {
+        Ok(entries) => entries,
+        Err(DiskError::NotFound { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if entries.iter().any(|entry| entry.is_directory) {
+        return Ok(());
+    }
+    for entry in entries {
+        match disk.remove_file(&folder.join(entry.name)).await {
+            // Another shard does the same.
+            Ok(()) | Err(DiskError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match disk.remove_directory(&folder).await {
+        Ok(()) | Err(DiskError::NotFound { .. }) => disk.sync_directory(&topics_folder(root)).await,
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,370 @@
+//! Segment files being written: space ahead, blocks, index entries, the cut at the end.
+
+use super::disk::{Disk, DiskError, DiskFile, OpenMode};
+use super::errors::OpenError;
+use super::index_tail::IndexTail;
+use super::locking::open_locked;
+use super::paths::{partition_folder, segment_path, topic_folder, topic_name_file, topics_folder};
+use super::runtime::Runtime;
+use super::write::write_slices;
+use crate::base::align::block_ceil;
+use crate::base::ids::PartitionId;
+use crate::base::limits::Limits;
+use crate::base::offset::Offset;
+use crate::log::partition_log::SegmentWrite;
+use crate::log::segment::{SegmentFileKind, SideFile, grow_target};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Files kept open for writing; the one used longest ago is closed first.
+const OPEN_FILES_MAX: usize = 2_048;
+
+/// Why a lap could not write: the disk is full, which passes, or it failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum WriteError {
+    NoSpace,
+    Failed(DiskError),
+}
+
+impl From<DiskError> for WriteError {
+    fn from(error: DiskError) -> WriteError {
+        match error {
+            DiskError::NoSpace { .. } => WriteError::NoSpace,
+            error => WriteError::Failed(error),
+        }
+    }
+}
+
+/// A segment that a lap writes to. Its file is locked while it is open.
+struct OpenSegment<D: Disk> {
+    log: D::File,
+    allocated: Cell<u64>,
+    /// Taken out while it is in use.
+    index: RefCell<Option<IndexTail<D>>>,
+    used: Cell<u64>,
+}
+
+/// A closed segment whose file work is done, for its `Sealed` entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Finished {
+    pub(super) base: Offset,
+    pub(super) bytes: u64,
+    pub(super) index: SideFile,
+}
+
+/// The files that this shard writes. Used by one lap at a time.
+pub(super) struct SegmentFiles<D: Disk> {
+    disk: D,
+    root: PathBuf,
+    limits: Limits,
+    open: RefCell<BTreeMap<(PartitionId, Offset), Rc<OpenSegment<D>>>>,
+    /// Partitions whose folders exist.
+    folders: RefCell<BTreeSet<PartitionId>>,
+    clock: Cell<u64>,
+    written: Cell<u64>,
+}
+
+impl<D: Disk> SegmentFiles<D> {
+    pub(super) fn new(disk: &D, root: PathBuf, limits: Limits) -> SegmentFiles<D> {
+        SegmentFiles {
+            disk: disk.clone(),
+            root,
+            limits,
+            open: RefCell::default(),
+            folders: RefCell::default(),
+            clock: Cell::new(0),
+            written: Cell::new(0),
+        }
+    }
+
+    /// Writes what a lap captured of one partition and syncs it, files and names.
+    pub(super) async fn flush<R: Runtime>(
+        &self,
+        runtime: &R,
+        id: PartitionId,
+        topic_name: &str,
+        writes: Vec<SegmentWrite>,
+    ) -> Result<Vec<Finished>, WriteError> {
+        let mut finished = Vec::new();
+        let mut new_names = self.create_folder(runtime, id, topic_name).await?;
+        for write in writes {
+            let (segment, is_new) = self.open_segment(runtime, id, write.segment.base).await?;
+            new_names |= is_new;
+            self.write(&segment, &write).await?;
+            new_names |= self.write_index(runtime, id, &segment, &write).await?;
+            if write.finish {
+                segment.log.set_len(write.segment.bytes).await?;
+            }
+            segment.log.sync().await?;
+            if write.finish {
+                finished.push(self.finish(runtime, id, segment, &write).await?);
+            }
+        }
+        if new_names {
+            self.disk
+                .sync_directory(&partition_folder(&self.root, id))
+                .await?;
+        }
+        Ok(finished)
+    }
+
+    /// Bytes written to segments and indexes so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written.get()
+    }
+
+    pub(super) fn open_count(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    async fn write(
+        &self,
+        segment: &OpenSegment<D>,
+        write: &SegmentWrite,
+    ) -> Result<(), WriteError> {
+        if write.slices.is_empty() {
+            return Ok(());
+        }
+        let end = block_ceil(write.segment.bytes);
+        self.grow(segment, end).await?;
+        let written = write_slices(&self.disk, &segment.log, write.start, &write.slices).await?;
+        self.written.set(self.written.get() + written);
+        Ok(())
+    }
+
+    /// Makes room up to `end`, and ahead of it by what the file holds, so that a write never asks for space.
+    async fn grow(&self, segment: &OpenSegment<D>, end: u64) -> Result<(), WriteError> {
+        let allocated = segment.allocated.get();
+        if end <= allocated {
+            return Ok(());
+        }
+        let target = grow_target(end, &self.limits);
+        let grown = match segment.log.allocate(allocated, target).await {
+            Err(DiskError::NoSpace { .. }) if target > end => {
+                segment.log.allocate(allocated, end).await?;
+                end
+            }
+            result => result.map(|()| target)?,
+        };
+        segment.allocated.set(grown);
+        Ok(())
+    }
+
+    async fn write_index<R: Runtime>(
+        &self,
+        runtime: &R,
+        id: PartitionId,
+        segment: &OpenSegment<D>,
+        write: &SegmentWrite,
+    ) -> Result<bool, WriteError> {
+        let path = segment_path(&self.root, id, write.segment.base, SegmentFileKind::Index);
+        let taken = segment.index.borrow_mut().take();
+        let mut index = match taken {
+            Some(index) if index.position() == write.synced => index,
+            _ => {
+                let chunk_bytes = self.limits.index_chunk_bytes;
+                let base = write.segment.base;
+                IndexTail::resume(
+                    &self.disk,
+                    path,
+                    base,
+                    chunk_bytes,
+                    &segment.log,
+                    write.synced,
+                )
+                .await?
+            }
+        };
+        index.add(write);
+        let is_new = index.flush(&self.disk, runtime).await?;
+        *segment.index.borrow_mut() = Some(index);
+        Ok(is_new)
+    }
+
+    async fn finish<R: Runtime>(
+        &self,
+        runtime: &R,
+        id: PartitionId,
+        segment: Rc<OpenSegment<D>>,
+        write: &SegmentWrite,
+    ) -> Result<Finished, WriteError> {
+        let base = write.segment.base;
+        self.open.borrow_mut().remove(&(id, base));
+        let index = segment.index.borrow_mut().take();
+        let index = match index {
+            Some(index) => index.finish(&self.disk, runtime).await?,
+            None => SideFile::default(),
+        };
+        close(segment).await?;
+        Ok(Finished {
+            base,
+            bytes: write.segment.bytes,
+            index,
+        })
+    }
+
+    async fn open_segment<R: Runtime>(
+        &self,
+        runtime: &R,
+        id: PartitionId,
+        base: Offset,
+    ) -> Result<(Rc<OpenSegment<D>>, bool), WriteError> {
+        self.clock.set(self.clock.get() + 1);
+        if let Some(segment) = self.open.borrow().get(&(id, base)) {
+            segment.used.set(self.clock.get());
+            return Ok((segment.clone(), false));
+        }
+        self.close_oldest().await?;
+        let path = segment_path(&self.root, id, base, SegmentFileKind::Log);
+        let log = open_for_writing(&self.disk, runtime, &path).await?;
+        let allocated = log.len().await?;
+        let segment = Rc::new(OpenSegment {
+            log,
+            allocated: Cell::new(allocated),
+            index: RefCell::new(None),
+            used: Cell::new(self.clock.get()),
+        });
+        self.open.borrow_mut().insert((id, base), segment.clone());
+        Ok((segment, allocated == 0))
+    }
+
+    async fn close_oldest(&self) -> Result<(), DiskError> {
+        if self.open.borrow().len() < OPEN_FILES_MAX {
+            return Ok(());
+        }
+        let oldest = {
+            let open = self.open.borrow();
+            let idle = open
+                .iter()
+                .filter(|(_, segment)| Rc::strong_count(segment) == 1);
+            idle.min_by_key(|(_, segment)| segment.used.get())
+                .map(|(&key, _)| key)
+        };
+        let segment = oldest.and_then(|key| self.open.borrow_mut().remove(&key));
+        match segment {
+            Some(segment) => close(segment).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the folder of a partition that never had a file, and its name durable. Answers whether it is new.
+    async fn create_folder<R: Runtime>(
+        &self,
+        runtime: &R,
+        id: PartitionId,
+        topic_name: &str,
+    ) -> Result<bool, WriteError> {
+        if self.folders.borrow().contains(&id) {
+            return Ok(false);
+        }
+        create_partition_folder(&self.disk, runtime, &self.root, id, topic_name).await?;
+        self.folders.borrow_mut().insert(id);
+        Ok(true)
+    }
+
+    /// Closes the files of a partition, or one of them, before they are removed.
+    pub(super) async fn release(
+        &self,
+        id: PartitionId,
+        base: Option<Offset>,
+    ) -> Result<(), DiskError> {
+        let keys: Vec<_> = {
+            let open = self.open.borrow();
+            let of_partition = open.range((id, Offset(i64::MIN))..=(id, Offset::MAX));
+            of_partition.map(|(&key, _)| key).collect()
+        };
+        for key in keys
+            .into_iter()
+            .filter(|key| base.is_none_or(|base| base == key.1))
+        {
+            let segment = self.open.borrow_mut().remove(&key);
+            if let Some(segment) = segment {
+                close(segment).await?;
+            }
+        }
+        if base.is_none() {
+            self.folders.borrow_mut().remove(&id);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn close_all(&self) -> Result<(), DiskError> {
+        let all = std::mem::take(&mut *self.open.borrow_mut());
+        for segment in all.into_values() {
+            close(segment).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the folder of a partition and its name durable.
+pub(super) async fn create_partition_folder<D: Disk, R: Runtime>(
+    disk: &D,
+    runtime: &R,
+    root: &Path,
+    id: PartitionId,
+    topic_name: &str,
+) -> Result<(), WriteError> {
+    disk.create_directory(&partition_folder(root, id)).await?;
+    write_name(disk, runtime, &topic_name_file(root, id.topic), topic_name).await?;
+    disk.sync_directory(&topic_folder(root, id.topic)).await?;
+    disk.sync_directory(&topics_folder(root)).await?;
+    Ok(())
+}
+
+async fn close<D: Disk>(segment: Rc<OpenSegment<D>>) -> Result<(), DiskError> {
+    match Rc::try_unwrap(segment) {
+        Ok(segment) => {
+            if let Some(index) = segment.index.into_inner() {
+                index.close().await?;
+            }
+            segment.log.close().await
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+/// Opens a file with its lock. A lock held by somebody else for so long is a failure of the directory.
+pub(super) async fn open_for_writing<D: Disk, R: Runtime>(
+    disk: &D,
+    runtime: &R,
+    path: &Path,
+) -> Result<D::File, WriteError> {
+    match open_locked(disk, runtime, path, OpenMode::Write).await {
+        Ok(file) => Ok(file),
+        Err(OpenError::Disk(error)) => Err(error.into()),
+        Err(_) => Err(WriteError::Failed(DiskError::Failed {
+            operation: "lock",
+            path: path.to_path_buf(),
+            errno: 0,
+        })),
+    }
+}
+
+/// The topic's name, for people who look at the directory. Nothing reads it.
+async fn write_name<D: Disk, R: Runtime>(
+    disk: &D,
+    runtime: &R,
+    path: &Path,
+    name: &str,
+) -> Result<(), WriteError> {
+    match open_locked(disk, runtime, path, OpenMode::Write).await {
+        Ok(file) => {
+            if file.len().await? == 0 {
+                let text = bytes::Bytes::from(format!("{name}\n"));
+                let len = text.len() as u64;
+                file.allocate(0, block_ceil(len)).await?;
+                write_slices(disk, &file, 0, &[text]).await?;
+                file.set_len(len).await?;
+            }
+            file.close().await?;
+            Ok(())
+        }
+        // Another shard is writing it.
+        Err(OpenError::InUse { .. }) => Ok(()),
+        Err(OpenError::Disk(error)) => Err(error.into()),
+        Err(_) => Ok(()),
+    }
+}

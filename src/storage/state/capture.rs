@@ -1,0 +1,109 @@
+//! The capture of a lap: between two commit cycles, a slice of partitions at a time.
+
+use super::State;
+use crate::base::ids::PartitionId;
+use crate::log::partition_log::SegmentWrite;
+use crate::log::snapshot_format::SnapshotBody;
+use std::collections::VecDeque;
+
+/// Partitions and snapshot bytes of one slice, at most: together below a fraction of a millisecond.
+const SLICE_PARTITIONS: usize = 64;
+const SLICE_BYTES: usize = 64 * 1024;
+
+/// The lap in progress.
+pub(in crate::storage) enum Lap {
+    Idle,
+    Capturing(Capturing),
+    /// Captured whole; the lap has not taken it yet.
+    Captured(CapturedLap),
+    /// Being written and synced.
+    Flushing,
+}
+
+pub(in crate::storage) struct Capturing {
+    waiting: VecDeque<PartitionId>,
+    captured: CapturedLap,
+}
+
+/// What a lap has to write, and the snapshot that is true once it has.
+#[derive(Default)]
+pub(in crate::storage) struct CapturedLap {
+    pub(in crate::storage) writes: Vec<PartitionWrites>,
+    pub(in crate::storage) partitions: Vec<PartitionId>,
+    pub(in crate::storage) body: SnapshotBody,
+    /// The smallest sequence that a section of the snapshot stands at.
+    pub(in crate::storage) covered: u64,
+}
+
+pub(in crate::storage) struct PartitionWrites {
+    pub(in crate::storage) id: PartitionId,
+    pub(in crate::storage) topic_name: String,
+    pub(in crate::storage) writes: Vec<SegmentWrite>,
+}
+
+impl State {
+    /// Begins a lap over every partition there is.
+    pub(in crate::storage) fn begin_lap(&mut self) {
+        assert!(matches!(self.lap, Lap::Idle), "one lap at a time");
+        self.unlapped = 0;
+        self.lap = Lap::Capturing(Capturing {
+            waiting: self.partitions.keys().copied().collect(),
+            captured: CapturedLap {
+                covered: self.sequence,
+                ..CapturedLap::default()
+            },
+        });
+    }
+
+    /// Captures a slice. Call it between two cycles only. Answers whether anything happened.
+    pub(in crate::storage) fn capture_slice(&mut self) -> bool {
+        assert!(!self.in_flight, "a capture stands at a durable sequence");
+        if !matches!(self.lap, Lap::Capturing(_)) {
+            return false;
+        }
+        let Lap::Capturing(mut lap) = std::mem::replace(&mut self.lap, Lap::Idle) else {
+            unreachable!("looked at above");
+        };
+        let before = lap.captured.body.bytes().len();
+        let mut moved = false;
+        for _ in 0..lap.waiting.len().min(SLICE_PARTITIONS) {
+            let Some(id) = lap.waiting.pop_front() else {
+                break;
+            };
+            moved |= self.capture(id, &mut lap);
+            if lap.captured.body.bytes().len() - before > SLICE_BYTES {
+                break;
+            }
+        }
+        moved |= lap.waiting.is_empty();
+        self.lap = match lap.waiting.is_empty() {
+            true => Lap::Captured(lap.captured),
+            false => Lap::Capturing(lap),
+        };
+        moved
+    }
+
+    fn capture(&mut self, id: PartitionId, lap: &mut Capturing) -> bool {
+        let Some(partition) = self.partitions.get_mut(&id) else {
+            return true;
+        };
+        if partition.log.is_dropping() {
+            return true;
+        }
+        if !partition.log.can_capture() {
+            lap.waiting.push_back(id);
+            return false;
+        }
+        let writes = partition.log.capture(self.sequence, &mut lap.captured.body);
+        lap.captured.partitions.push(id);
+        if !writes.is_empty() {
+            let topic_name = partition.topic_name.clone();
+            lap.captured.writes.push(PartitionWrites {
+                id,
+                topic_name,
+                writes,
+            });
+        }
+        true
+    }
+}

@@ -1,0 +1,93 @@
+//! Running several I/Os at a time without ever cancelling one.
+
+use super::runtime::{Notify, Runtime, TaskClass};
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+
+struct Batch<T, O> {
+    waiting: RefCell<Vec<T>>,
+    results: RefCell<Vec<O>>,
+    running: Cell<usize>,
+    done: Notify,
+}
+
+/// Runs `work` for every item, `limit` at a time, each in a task of its own class. The tasks run to their ends whatever
+/// becomes of this future. The results come in any order.
+pub(super) async fn for_each<R, T, O, F, W>(
+    runtime: &R,
+    class: TaskClass,
+    limit: usize,
+    mut items: Vec<T>,
+    work: F,
+) -> Vec<O>
+where
+    R: Runtime,
+    T: 'static,
+    O: 'static,
+    F: Fn(T) -> W + Clone + 'static,
+    W: Future<Output = O> + 'static,
+{
+    items.reverse();
+    let tasks = items.len().min(limit);
+    let batch = Rc::new(Batch {
+        waiting: RefCell::new(items),
+        results: RefCell::new(Vec::new()),
+        running: Cell::new(tasks),
+        done: Notify::default(),
+    });
+    let done = batch.done.notified();
+    for _ in 0..tasks {
+        let (batch, work) = (batch.clone(), work.clone());
+        runtime.spawn(class, async move {
+            loop {
+                let item = batch.waiting.borrow_mut().pop();
+                let Some(item) = item else { break };
+                let result = work(item).await;
+                batch.results.borrow_mut().push(result);
+            }
+            batch.running.set(batch.running.get() - 1);
+            if batch.running.get() == 0 {
+                batch.done.notify();
+            }
+        });
+    }
+    if tasks > 0 {
+        done.await;
+    }
+    batch.results.take()
+}
+
+/// Counts tasks of a store, so that a stop can wait for the last of them.
+#[derive(Clone, Default)]
+pub(super) struct Running {
+    count: Rc<Cell<usize>>,
+    ended: Notify,
+}
+
+impl Running {
+    pub(super) fn spawn<R: Runtime>(
+        &self,
+        runtime: &R,
+        class: TaskClass,
+        task: impl Future<Output = ()> + 'static,
+    ) {
+        self.count.set(self.count.get() + 1);
+        let running = self.clone();
+        runtime.spawn(class, async move {
+            task.await;
+            running.count.set(running.count.get() - 1);
+            running.ended.notify();
+        });
+    }
+
+    pub(super) async fn all_ended(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.count.get() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
