@@ -281,12 +281,13 @@ impl State {
     /// Puts a partition in line for the next cycle, or says what it still needs.
     pub(super) fn enqueue(&mut self, id: PartitionId) -> Option<Missing> {
         let partition = self.partitions.get_mut(&id)?;
-        if partition.queued || partition.fetching || !partition.log.is_pending() {
+        if partition.fetching || !partition.log.is_pending() {
             return None;
         }
         if partition.log.is_ready() {
-            partition.queued = true;
-            self.ready.push_back(id);
+            if !std::mem::replace(&mut partition.queued, true) {
+                self.ready.push_back(id);
+            }
             return None;
         }
         partition.fetching = true;
@@ -353,6 +354,11 @@ impl State {
             let Some(partition) = self.partitions.get_mut(&id) else {
                 continue;
             };
+            if !partition.log.is_ready() {
+                // A batch has come behind a note, and its lead-in is on the way.
+                partition.queued = false;
+                continue;
+            }
             let first = cycle.entries.len();
             let held = partition.log.tail().charge();
             let at_least_one = takes_any && first == 0;
