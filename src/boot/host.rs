@@ -41,20 +41,22 @@ pub(super) fn prepare_directory(path: &Path) -> Result<PathBuf, StartError> {
             reason: error.to_string(),
         },
     };
-    std::fs::create_dir_all(path).map_err(unusable)?;
-    let full = path.canonicalize().map_err(unusable)?;
-    match file_system_kind(&full) {
-        Ok(FileSystemKind::Usable) => Ok(full),
-        Ok(FileSystemKind::Overlay) => {
-            tracing::warn!(
-                path = %full.display(),
-                "the data directory is on an overlay file system: slower, and gone with the container; mount a volume"
-            );
-            Ok(full)
-        }
-        Ok(FileSystemKind::Memory) => Err(StartError::DirectoryInMemory { path: full }),
-        Err(error) => Err(StartError::Disk(error)),
+    // Looked at before it is made: what is refused leaves nothing behind.
+    let kind = file_system_kind(path).map_err(StartError::Disk)?;
+    if kind == FileSystemKind::Memory {
+        return Err(StartError::DirectoryInMemory {
+            path: path.to_owned(),
+        });
     }
+    std::fs::create_dir_all(path).map_err(unusable)?;
+    let path = path.canonicalize().map_err(unusable)?;
+    if kind == FileSystemKind::Overlay {
+        tracing::warn!(
+            path = %path.display(),
+            "the data directory is on an overlay file system: slower, and gone with the container; mount a volume"
+        );
+    }
+    Ok(path)
 }
 
 /// Why the executor could not be made, in words that name the fix.

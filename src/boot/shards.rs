@@ -3,6 +3,7 @@
 use super::failure::StartError;
 use super::host;
 use super::placement;
+use crate::admin::ShardEnd;
 use crate::server::{self, ConnectionCounts};
 use crate::shard::runtime::ShardRuntime;
 use crate::shard::{Seed, ShardHandle};
@@ -32,6 +33,7 @@ struct Listening {
 
 /// A shard's end of the lines to boot.
 pub(super) struct Post {
+    operators: Option<ShardEnd>,
     seeds: Receiver<Seed>,
     started: Sender<Result<(), OpenError>>,
     orders: Receiver<Order>,
@@ -48,16 +50,20 @@ struct Line {
     orders: Sender<Order>,
 }
 
-pub(super) fn crew(shards: usize) -> (Vec<Post>, Crew) {
-    let (posts, lines) = (0..shards).map(|_| line()).unzip();
+/// `operators`: the ends of the admin plane, when there is one.
+pub(super) fn crew(shards: usize, operators: Vec<ShardEnd>) -> (Vec<Post>, Crew) {
+    let operators = operators.into_iter().map(Some);
+    let operators = operators.chain(std::iter::repeat_with(|| None));
+    let (posts, lines) = operators.take(shards).map(line).unzip();
     (posts, Crew { lines })
 }
 
-fn line() -> (Post, Line) {
+fn line(operators: Option<ShardEnd>) -> (Post, Line) {
     let (seeds, seed_receiver) = flume::bounded(1);
     let (started_sender, started) = flume::bounded(1);
     let (orders, order_receiver) = flume::bounded(1);
     let post = Post {
+        operators,
         seeds: seed_receiver,
         started: started_sender,
         orders: order_receiver,
@@ -130,6 +136,9 @@ impl Post {
     }
 
     pub(super) async fn follow(self, handle: ShardHandle) {
+        if let Some(operators) = self.operators {
+            handle.spawn(operators.serve(handle.clone()));
+        }
         let mut listener = None;
         while let Ok(order) = self.orders.recv_async().await {
             match order {

@@ -7,14 +7,24 @@ use super::host;
 use super::placement;
 use super::shards::{self, Crew, Post};
 use super::stop;
+use crate::admin::{self, Admin, ShardEnd};
 use crate::base::limits::SHARD_IO_MEMORY_BYTES;
+use crate::base::time::Instant;
 use crate::config::Settings;
 use crate::shard::clock::Clock;
+use crate::shard::runtime::ShardRuntime;
 use crate::shard::{Mesh, RecoveredShards, Seed};
+use crate::storage::directory::Directory;
+use crate::storage::dma::DmaDisk;
 use crate::storage::runtime::{Runtime, TaskClass};
+use flume::Receiver;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How old the directory's idea of the wall time may be.
+const WALL_SAVED_EVERY: Duration = Duration::from_secs(600);
 
 /// What a broker that serves tells whoever started it.
 #[derive(Clone, Debug)]
@@ -43,7 +53,10 @@ pub fn serve(
     let plan = plan(settings)?;
     let io_memory = io_memory(&plan);
     let shards = plan.cpus.len();
-    let (posts, crew) = shards::crew(shards);
+    let (admin, operators) = admin(&plan)?.unzip();
+    let (posts, crew) = shards::crew(shards, operators.unwrap_or_default());
+    let admin = admin.map(Arc::new);
+    let shown = admin.clone();
     let mut threads = Vec::new();
     let mut posts = posts.into_iter().zip(plan.cpus.clone()).enumerate();
     let (_, (first, cpu)) = posts.next().expect("a broker has a shard");
@@ -55,7 +68,7 @@ pub fn serve(
         io_memory,
         shards,
         move || async move {
-            let result = lead(plan, crew, first, on_ready).await;
+            let result = lead(plan, crew, first, shown, on_ready).await;
             let _ = ended.send(result);
         },
     )?);
@@ -73,7 +86,23 @@ pub fn serve(
             thread.join().map_err(|_| gone())?;
         }
     }
+    if let Some(admin) = admin.and_then(Arc::into_inner) {
+        admin.stop();
+    }
     result
+}
+
+fn admin(plan: &Plan) -> Result<Option<(Admin, Vec<ShardEnd>)>, StartError> {
+    let Some(listen) = &plan.admin else {
+        return Ok(None);
+    };
+    let shards = u16::try_from(plan.cpus.len()).expect("placed as u16");
+    let started = admin::start(&listen.addresses, shards);
+    let started = started.map_err(|error| StartError::AddressUnusable {
+        address: listen.addresses[0],
+        reason: error.to_string(),
+    });
+    started.map(Some)
 }
 
 fn plan(mut settings: Settings) -> Result<Plan, StartError> {
@@ -117,12 +146,13 @@ async fn lead(
     plan: Plan,
     crew: Crew,
     post: Post,
+    admin: Option<Arc<Admin>>,
     on_ready: impl FnOnce(&Ready),
 ) -> Result<(), StartError> {
     let failed = |error| StartError::of_open(&plan.settings.data_dir, error);
     let Opened {
         runtime,
-        directory,
+        mut directory,
         image,
         decider,
         shards,
@@ -143,15 +173,46 @@ async fn lead(
     crew.listen(&plan.kafka.addresses).await?;
     let stop_requested = stop::signals()?;
     let ready = Ready::of(&plan);
+    if let Some(admin) = &admin {
+        admin.ready(runtime.now().instant.since(Instant(0)));
+    }
     tracing::info!("ready: {ready}");
     on_ready(&ready);
-    let _ = stop_requested.recv_async().await;
+    serve_until(&stop_requested, &runtime, &mut directory).await;
     tracing::info!("stopping");
+    if let Some(admin) = &admin {
+        admin.not_ready();
+    }
     stop::stop(&crew, directory, &runtime)
         .await
         .map_err(failed)?;
     tracing::info!("stopped, nothing to replay");
     Ok(())
+}
+
+/// Keeps the wall time in the directory meanwhile, which tells a restart whether the clock jumped.
+async fn serve_until(
+    stop_requested: &Receiver<i32>,
+    runtime: &ShardRuntime,
+    directory: &mut Directory<DmaDisk>,
+) {
+    loop {
+        let stop = async {
+            // An error means that nobody can ask any more.
+            let _ = stop_requested.recv_async().await;
+            true
+        };
+        let tick = async {
+            runtime.sleep(WALL_SAVED_EVERY).await;
+            false
+        };
+        if futures_lite::future::or(stop, tick).await {
+            return;
+        }
+        if let Err(error) = directory.save_wall(runtime.now().wall).await {
+            tracing::error!(?error, "the wall time could not be kept");
+        }
+    }
 }
 
 impl Ready {

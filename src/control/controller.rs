@@ -65,8 +65,8 @@ impl Controller {
         &self.image
     }
 
-    /// Decides about `command`. The next proposal builds on this one: when its records cannot be made durable, the
-    /// directory has failed and there is no next one.
+    /// Decides about `command`. The next proposal builds on this one: when its records could not be written, withdraw
+    /// it; when their fate is unknown, there is no next one.
     pub fn propose(&mut self, command: Command) -> Proposal {
         let mut draft = Draft::new(&self.image);
         let outcome = decide::decide(&mut draft, command);
@@ -80,6 +80,11 @@ impl Controller {
             outcome,
             image,
         }
+    }
+
+    /// Takes the last proposal back: its records were definitely not written.
+    pub fn withdraw(&mut self, before: Arc<Image>) {
+        self.image = before;
     }
 
     /// The whole image as bytes for a snapshot of the metadata log.

@@ -1,4 +1,10 @@
-//! The `ottla` program: arguments in, exit code out. 0 done, 1 failed, 2 wrong usage.
+//! The `ottla` program: arguments in, exit code out.
+//!
+//! **Owns** the command line, the configuration file as text, the one line on standard output, the exit code: 0 done,
+//! 1 failed, 2 wrong usage.
+//! **Never** decides what a setting means (`config`) or how a broker starts (`boot`).
+//! **Invariants**: an error is one line on standard error that names its fix.
+//! **Enter at** `main`, then `serve`.
 
 mod arguments;
 mod serve;

@@ -1,6 +1,6 @@
 //! `ottla serve`: a broker until a signal ends it.
 
-use crate::arguments::Serve;
+use super::arguments::Serve;
 use ottla::boot::{self, Ready};
 use ottla::config::{Entry, Settings, Sources};
 use std::error::Error;
@@ -12,7 +12,7 @@ pub(crate) fn run(wishes: Serve) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("ottla: {error}");
-            return ExitCode::from(2);
+            return ExitCode::FAILURE;
         }
     };
     match serve(settings) {

@@ -6,6 +6,8 @@ use super::request::{Command, Image, Outcome, ProposeError, Request, Response};
 use crate::base::ids::{PartitionId, ShardId, TopicId};
 use crate::base::limits::PROPOSALS_WAITING_MAX;
 use crate::control::{Controller, Proposal};
+use crate::storage::disk::DiskError;
+use crate::storage::errors::OpenError;
 use crate::storage::runtime::Notify;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -108,6 +110,7 @@ impl Core {
         if self.failed.get() {
             return Err(ProposeError::Unavailable);
         }
+        let before = decider.controller.image().clone();
         let Proposal {
             records,
             outcome,
@@ -116,10 +119,18 @@ impl Core {
         if records.is_empty() {
             return Ok(outcome);
         }
-        if let Err(error) = decider.log.append(&records).await {
-            tracing::error!(?error, "the metadata log has failed");
-            self.failed.set(true);
-            return Err(ProposeError::FateUnknown);
+        match decider.log.append(&records).await {
+            Ok(()) => {}
+            Err(OpenError::Disk(DiskError::NoSpace { .. })) => {
+                tracing::warn!("the disk is full: the metadata stays as it is");
+                decider.controller.withdraw(before);
+                return Err(ProposeError::Unavailable);
+            }
+            Err(error) => {
+                tracing::error!(?error, "the metadata log has failed");
+                self.failed.set(true);
+                return Err(ProposeError::FateUnknown);
+            }
         }
         self.publish(image).await;
         self.save_snapshot(decider).await;
@@ -148,9 +159,13 @@ impl Core {
             return;
         }
         let state = Controller::snapshot(decider.controller.image());
-        if let Err(error) = decider.log.write_snapshot(&state).await {
-            tracing::error!(?error, "the metadata snapshot could not be written");
-            self.failed.set(true);
+        match decider.log.write_snapshot(&state).await {
+            // Without room the log goes on growing where it is.
+            Ok(()) | Err(OpenError::Disk(DiskError::NoSpace { .. })) => {}
+            Err(error) => {
+                tracing::error!(?error, "the metadata snapshot could not be written");
+                self.failed.set(true);
+            }
         }
     }
 }
