@@ -110,6 +110,10 @@ impl Core {
         if self.failed.get() {
             return Err(ProposeError::Unavailable);
         }
+        if let Command::RemoveTombstone { topic } = &command {
+            // Without the tombstone the folder would be a stranger's to the next start.
+            self.store.remove_topic(*topic).await;
+        }
         let before = decider.controller.image().clone();
         let Proposal {
             records,

@@ -113,9 +113,7 @@ fn complete<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, cycle: &Cycle) {
     for id in completed.log_starts {
         shared.add_removal(Removal::BelowStart(id));
     }
-    if completed.snapshot.is_some() {
-        shared.progress.notify();
-    }
+    shared.progress.notify();
     let wants_lap = shared.state.borrow().wants_lap();
     if wants_lap {
         shared.lap_wanted.notify();

@@ -17,6 +17,7 @@ pub(super) async fn read_block<D: Disk, R: Runtime>(
     position: Position,
     len: usize,
 ) -> Result<Vec<u8>, DiskError> {
+    let _pin = shared.pin(id, position.segment);
     let path = segment_path(
         &shared.settings.root,
         id,
@@ -50,6 +51,7 @@ pub(super) async fn find_place<D: Disk, R: Runtime>(
             byte: 0,
         }));
     }
+    let _pin = shared.pin(id, segment.base);
     let path = segment_path(
         &shared.settings.root,
         id,

@@ -75,8 +75,7 @@ async fn remove<D: Disk, R: Runtime>(
         Removal::Partition(id) => {
             shared.segments.release(id, None).await?;
             remove_segments(shared, id, |_| true).await?;
-            remove_folder(&shared.disk, &partition_folder(&shared.settings.root, id)).await?;
-            remove_topic(&shared.disk, &shared.settings.root, id.topic).await
+            remove_folder(&shared.disk, &partition_folder(&shared.settings.root, id)).await
         }
         Removal::BelowStart(id) => {
             let kept: Vec<Offset> = match shared.state.borrow().partitions.get(&id) {
@@ -155,7 +154,7 @@ async fn remove_folder<D: Disk>(disk: &D, folder: &Path) -> Result<(), DiskError
     }
 }
 
-/// Removes the topic's folder when this was its last partition on any shard.
+/// Removes the folder of a topic of which no shard has a partition any more, and its name.
 pub(super) async fn remove_topic<D: Disk>(
     disk: &D,
     root: &Path,
@@ -167,18 +166,9 @@ pub(super) async fn remove_topic<D: Disk>(
         Err(DiskError::NotFound { .. }) => return Ok(()),
         Err(error) => return Err(error),
     };
-    if entries.iter().any(|entry| entry.is_directory) {
-        return Ok(());
-    }
     for entry in entries {
-        match disk.remove_file(&folder.join(entry.name)).await {
-            // Another shard does the same.
-            Ok(()) | Err(DiskError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        disk.remove_file(&folder.join(entry.name)).await?;
     }
-    match disk.remove_directory(&folder).await {
-        Ok(()) | Err(DiskError::NotFound { .. }) => disk.sync_directory(&topics_folder(root)).await,
-        Err(error) => Err(error),
-    }
+    disk.remove_directory(&folder).await?;
+    disk.sync_directory(&topics_folder(root)).await
 }

@@ -112,7 +112,6 @@ pub(super) struct Completed {
     pub(super) events: Vec<StoreEvent>,
     pub(super) dropped: Vec<PartitionId>,
     pub(super) log_starts: Vec<PartitionId>,
-    pub(super) snapshot: Option<SnapshotEntry>,
     pub(super) partitions: u64,
 }
 
@@ -422,7 +421,6 @@ impl State {
         if let Some(snapshot) = cycle.snapshot {
             self.ring.cover(snapshot.covered);
             self.snapshot_durable = snapshot.generation;
-            completed.snapshot = Some(snapshot);
         }
         completed.events.extend(self.room_event());
         completed

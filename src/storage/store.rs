@@ -16,7 +16,7 @@ use super::start::{PartitionStart, RecoveredShard, Stopped};
 use super::state::{Closed, Partition};
 use super::state_file::StateFiles;
 use super::stats::StoreStats;
-use crate::base::ids::PartitionId;
+use crate::base::ids::{PartitionId, TopicId};
 use crate::base::offset::Offset;
 use crate::log::journal_format::JournalOwner;
 use crate::log::log_config::LogConfig;
@@ -144,6 +144,16 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             partition.log.drop_log();
         }
         self.shared.enqueue(id);
+    }
+
+    /// Removes the folder of a deleted topic, when every shard has said `Removed` of each of its partitions, and before
+    /// its tombstone goes. On one shard only.
+    pub async fn remove_topic(&self, topic: TopicId) {
+        let shared = &self.shared;
+        let removed = removal::remove_topic(&shared.disk, &shared.settings.root, topic);
+        if let Err(error) = removed.await {
+            shared.fail(error);
+        }
     }
 
     /// Takes room for a batch of this many bytes, before it gets its offset.
