@@ -4,10 +4,12 @@ use super::failure::StartError;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
 /// Attempts to find a port that is free on both families.
 const FREE_PORT_TRIES: usize = 64;
+const LISTENER_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where a plane listens, with the port it really has.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,7 +31,7 @@ impl fmt::Display for Listen {
 /// Resolves, chooses a port when 0 is given, and makes sure that nobody listens there.
 ///
 /// The shards share each port (SO_REUSEPORT), and so could another process of the same user: it would silently take
-/// half of the clients. Hence the exclusive bind here, which fails beside any listener.
+/// half of the clients. Hence the exclusive bind here, which no listener stands beside.
 pub(super) fn find(host: &str, port: u16) -> Result<Listen, StartError> {
     let hosts = resolve(host)?;
     let tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
@@ -78,7 +80,7 @@ fn probe(hosts: &[IpAddr], port: u16) -> Result<Vec<SocketAddr>, StartError> {
     let mut addresses = Vec::new();
     for host in hosts {
         let address = SocketAddr::new(*host, port);
-        let socket = match bind_exclusively(address) {
+        let socket = match bind_alone(address) {
             Ok(socket) => socket,
             // A machine without one of the families still has the other.
             Err(error) if lacks_family(&error) && hosts.len() > 1 => continue,
@@ -98,17 +100,52 @@ fn probe(hosts: &[IpAddr], port: u16) -> Result<Vec<SocketAddr>, StartError> {
     Ok(addresses)
 }
 
-fn bind_exclusively(address: SocketAddr) -> std::io::Result<Socket> {
+/// Refused with `AddrInUse` when anybody listens there.
+fn bind_alone(address: SocketAddr) -> std::io::Result<Socket> {
+    match bind(address, Sharing::Nobody) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            // Connections of a broker that has ended linger for a minute, and they are in the way of an exclusive
+            // bind. The shards can bind beside them.
+            let socket = bind(address, Sharing::SameUser)?;
+            match listens(address) {
+                true => Err(error),
+                false => Ok(socket),
+            }
+        }
+        other => other,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Nobody,
+    /// As the shards bind.
+    SameUser,
+}
+
+fn bind(address: SocketAddr, sharing: Sharing) -> std::io::Result<Socket> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // Connections of an earlier broker may linger; a listener still refuses.
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+    match sharing {
+        Sharing::Nobody => socket.set_reuse_address(true)?,
+        Sharing::SameUser => socket.set_reuse_port(true)?,
     }
     socket.bind(&address.into())?;
-    socket.listen(1)?;
     Ok(socket)
+}
+
+/// Whether anybody takes connections at this address. Silence counts: a full backlog is a listener too.
+fn listens(address: SocketAddr) -> bool {
+    let dialled = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let dialled = SocketAddr::new(dialled, address.port());
+    match TcpStream::connect_timeout(&dialled, LISTENER_ANSWERS_WITHIN) {
+        Ok(_) => true,
+        Err(error) => error.kind() != ErrorKind::ConnectionRefused,
+    }
 }
 
 fn lacks_family(error: &std::io::Error) -> bool {
@@ -168,5 +205,27 @@ mod tests {
             .expect("IPv4");
         let error = find("localhost", bound.port()).expect_err("taken");
         assert!(matches!(error, StartError::PortTaken { .. }));
+    }
+
+    #[test]
+    fn connections_of_a_broker_that_has_ended_are_not_in_the_way() {
+        let listener = bind(
+            "127.0.0.1:0".parse().expect("an address"),
+            Sharing::SameUser,
+        );
+        let listener = listener.expect("a free port");
+        listener.listen(1).expect("bound");
+        let bound = listener.local_addr().expect("bound").as_socket();
+        let bound = bound.expect("IPv4");
+        let client = TcpStream::connect(bound).expect("it listens");
+        let (server, _) = listener.accept().expect("a connection");
+        drop((server, listener));
+        // Closed by the broker first: its end of the connection stays behind.
+        assert!(bind(bound, Sharing::Nobody).is_err());
+        assert_eq!(
+            find("127.0.0.1", bound.port()).expect("free").port,
+            bound.port()
+        );
+        drop(client);
     }
 }
