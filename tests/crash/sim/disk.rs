@@ -57,6 +57,11 @@ impl SimDisk {
         machine.cut_at = events.map(|events| machine.events + events);
     }
 
+    /// Halts the machine while the given number of segment writes from now has begun and the last has not ended.
+    pub fn cut_at_segment_write(&self, writes: Option<u64>) {
+        self.machine.borrow_mut().cut_at_segment_write = writes;
+    }
+
     /// Lets the operation fail that begins or ends at the given number of further events.
     pub fn fail_after(&self, events: Option<u64>) {
         let mut machine = self.machine.borrow_mut();
@@ -88,11 +93,6 @@ impl SimDisk {
 
     pub fn counters(&self) -> DiskCounters {
         self.machine.borrow().counters
-    }
-
-    /// Beginnings and ends of changes so far.
-    pub fn events(&self) -> u64 {
-        self.machine.borrow().events
     }
 
     /// What a reader of the file would find.
@@ -133,6 +133,9 @@ impl SimDisk {
             disk: self,
             finished: false,
         };
+        if self.machine.borrow_mut().is_awaited_segment_write(number) {
+            self.world.halt();
+        }
         let mut fails = self.event().await;
         self.pass_time(60, 900).await;
         fails |= self.event_is_failure();

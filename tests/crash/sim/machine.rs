@@ -21,6 +21,8 @@ pub struct DiskCounters {
     pub late_segment_writes: u64,
     /// Somebody asked for a lock that a dead process's write still held.
     pub locks_waited_for: u64,
+    /// Segment files that did not begin with the first record of their partition.
+    pub segments_rolled: u64,
     pub errors_injected: u64,
     pub full_disk_answers: u64,
 }
@@ -80,6 +82,8 @@ pub struct Machine {
     pub fail_at: Option<u64>,
     pub events: u64,
     pub cut_at: Option<u64>,
+    /// Segment writes until the machine halts with one of them under way.
+    pub cut_at_segment_write: Option<u64>,
     pub counters: DiskCounters,
 }
 
@@ -97,6 +101,7 @@ impl Machine {
             fail_at: None,
             events: 0,
             cut_at: None,
+            cut_at_segment_write: None,
             counters: DiskCounters::default(),
         }
     }
@@ -148,6 +153,18 @@ impl Machine {
         }
     }
 
+    /// The operation is the segment write that somebody waits for.
+    pub fn is_awaited_segment_write(&mut self, number: u64) -> bool {
+        let begun = &self.in_flight[&number];
+        let is_write = matches!(begun.operation, Operation::Write { .. });
+        if !is_write || !self.is_segment(begun.open) {
+            return false;
+        }
+        let left = self.cut_at_segment_write.map(|writes| writes - 1);
+        self.cut_at_segment_write = left.filter(|&left| left > 0);
+        left == Some(0)
+    }
+
     /// The process is gone. What it had under way happens now, later or never. Returns what happens later.
     pub fn kill(&mut self, process: Process) -> Vec<u64> {
         self.counters.kills += 1;
@@ -165,8 +182,9 @@ impl Machine {
             self.counters.interrupted += 1;
             let is_write = matches!(self.in_flight[&number].operation, Operation::Write { .. });
             match self.prng.below(4) {
-                0 => drop(self.take(number)),
-                1 => self.land(number),
+                0 if !is_write => drop(self.take(number)),
+                0 if self.prng.chance(50) => drop(self.take(number)),
+                0 | 1 => self.land(number),
                 _ if is_write => late.push(number),
                 _ => self.land(number),
             }
@@ -181,10 +199,8 @@ impl Machine {
             return; // The power went before.
         };
         self.counters.late_writes += 1;
-        let path = landing.open.map(|open| self.opens[&open].path.as_path());
-        if path.is_some_and(|path| path.extension().is_some_and(|suffix| suffix == "log")) {
-            self.counters.late_segment_writes += 1;
-        }
+        let open = landing.open;
+        self.counters.late_segment_writes += u64::from(self.is_segment(open));
         self.land(number);
         self.release_orphans();
     }
@@ -333,6 +349,7 @@ impl Machine {
             Operation::Create(path) => {
                 let (file, created) = self.names.create_file(now, &path)?;
                 if created {
+                    self.counters.segments_rolled += u64::from(is_rolled_segment(&path));
                     self.files.insert(file, Content::default());
                 }
             }
@@ -343,6 +360,10 @@ impl Machine {
             Operation::Sync { .. } | Operation::SyncDirectory { .. } => {}
         }
         Ok(())
+    }
+
+    fn is_segment(&self, open: Option<u64>) -> bool {
+        open.is_some_and(|open| is_segment_path(&self.opens[&open].path))
     }
 
     fn content(&mut self, file: u64) -> &mut Content {
@@ -375,6 +396,15 @@ impl Machine {
         self.files
             .retain(|file, _| named.contains(file) || open.contains(file));
     }
+}
+
+fn is_segment_path(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| suffix == "log")
+}
+
+fn is_rolled_segment(path: &Path) -> bool {
+    let base = path.file_stem().and_then(|stem| stem.to_str());
+    is_segment_path(path) && base.is_some_and(|base| base.bytes().any(|digit| digit != b'0'))
 }
 
 fn path_print(path: &Path) -> u64 {

@@ -1,0 +1,158 @@
+//! One life of the process: start, compare with the model, serve, end.
+
+use super::broker::{Admin, Found, ROOT, Shards, Start, read_range, start};
+use super::clients::{Clients, Plan};
+use super::coverage::Coverage;
+use super::model::{Model, Written};
+use super::shard::SimStore;
+use super::verify::check_start;
+use crate::sim::{SimDisk, SimRuntime};
+use ottla::base::ids::{PartitionId, Uuid};
+use ottla::base::prng::Prng;
+use ottla::storage::disk::{Disk, DiskError};
+use ottla::storage::errors::OpenError;
+use ottla::storage::runtime::Runtime;
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+
+/// How far a life came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    Recovering,
+    Serving,
+    Stopping,
+    Ended,
+}
+
+/// What a life is to do, and what the machine does to it.
+#[derive(Clone, Copy, Debug)]
+pub struct LifePlan {
+    pub start: Start,
+    pub clients: Plan,
+    /// Changes on disk after which the machine halts while clients are served.
+    pub cut_after: Option<u64>,
+    /// Or the number of segment writes, the last of which is under way when it halts.
+    pub cut_at_segment_write: Option<u64>,
+    /// Changes on disk after which one fails.
+    pub fail_after: Option<u64>,
+    pub stops: bool,
+}
+
+/// Shared with whoever runs the machine, who looks at it when the life is over.
+#[derive(Clone)]
+pub struct Witness {
+    pub model: Rc<RefCell<Model>>,
+    pub coverage: Rc<RefCell<Coverage>>,
+    pub phase: Rc<Cell<Phase>>,
+    pub stores: Rc<RefCell<Vec<Rc<SimStore>>>>,
+}
+
+/// Runs to its planned end, or until the machine halts. `Err`: the disk failed while it recovered.
+pub async fn live(
+    disk: SimDisk,
+    runtime: SimRuntime,
+    plan: LifePlan,
+    witness: Witness,
+) -> Result<(), OpenError> {
+    let model = witness.model.clone();
+    let (shards, mut admin, found) =
+        start(disk.clone(), runtime.clone(), plan.start, model).await?;
+    let stores = shards.iter().map(|shard| shard.store.clone()).collect();
+    *witness.stores.borrow_mut() = stores;
+    let in_doubt = compare(&shards, &found, &witness, plan.clients.seed).await;
+    shards.serve(&found);
+    check_folders(&disk, &admin).await;
+
+    witness.phase.set(Phase::Serving);
+    disk.cut_after(plan.cut_after);
+    disk.cut_at_segment_write(plan.cut_at_segment_write);
+    disk.fail_after(plan.fail_after);
+    let clients = Clients::new(
+        &shards,
+        &admin.topics,
+        &witness.model,
+        &runtime,
+        &witness.coverage,
+        plan.clients,
+    );
+    clients.work(&mut admin, in_doubt).await;
+    if plan.stops && !shards.is_failed() {
+        witness.phase.set(Phase::Stopping);
+        let wall = runtime.now().wall;
+        if admin.stop(&shards, wall).await.is_ok() {
+            witness.coverage.borrow_mut().clean_stops += 1;
+        }
+    }
+    witness.phase.set(Phase::Ended);
+    Ok(())
+}
+
+/// Panics unless what was found is what must be there; the model goes on from what was found. Returns batches of
+/// producers that will send them again.
+async fn compare(
+    shards: &Shards,
+    found: &Found,
+    witness: &Witness,
+    seed: u64,
+) -> Vec<(PartitionId, Written)> {
+    assert_eq!(found.strays, [], "partitions of no topic");
+    let mut prng = Prng::new(seed ^ 0xc0de);
+    let mut in_doubt = Vec::new();
+    for (&id, start) in &found.partitions {
+        let log = witness.model.borrow_mut().log(id).clone();
+        if let Err(wrong) = check_start(&log, start) {
+            panic!("{id}: {wrong}");
+        }
+        let (from, end) = (start.log_start, start.next_offset);
+        let bytes_max = 1 << (10 + prng.below(10));
+        let bytes = read_range(shards.shard(id), id, from, end, bytes_max).await;
+        let bytes = bytes.unwrap_or_else(|error| panic!("{id}: {from}..{end}: {error:?}"));
+        assert!(bytes == log.bytes(from, end), "{id}: {from}..{end} differs");
+
+        let mut model = witness.model.borrow_mut();
+        let log = model.log(id);
+        let doubtful: Vec<Written> = log
+            .batches
+            .iter()
+            .filter(|batch| !batch.certain && batch.header.producer_id.is_some())
+            .cloned()
+            .collect();
+        let gone = log.settle(from, end, start.epochs.entries());
+        witness.coverage.borrow_mut().batches_lost_unanswered += gone.len() as u64;
+        let remembered = log.producers();
+        let is_remembered = |batch: &Written| {
+            let (_, batches) = &remembered[&batch.header.producer_id];
+            let base_offset = batch.header.base_offset;
+            batches.iter().any(|seen| seen.base_offset == base_offset)
+        };
+        let again = doubtful
+            .into_iter()
+            .filter(|batch| batch.header.base_offset >= end || is_remembered(batch));
+        in_doubt.extend(again.map(|batch| (id, batch)));
+    }
+    in_doubt
+}
+
+/// Folders of topics that nobody remembers are gone, or in quarantine where nobody looks.
+async fn check_folders(disk: &SimDisk, admin: &Admin) {
+    let folders = match disk.list(&Path::new(ROOT).join("topics")).await {
+        Ok(folders) => folders,
+        Err(DiskError::NotFound { .. }) => return,
+        Err(error) => panic!("topics: {error:?}"),
+    };
+    for folder in folders {
+        let id = Uuid::parse(&folder.name)
+            .unwrap_or_else(|| panic!("a folder of nobody: {}", folder.name));
+        let topics = admin.topics.borrow();
+        assert!(
+            topics.live.contains_key(&id) || topics.deleted.contains(&id),
+            "{id}: a folder of a topic that is forgotten"
+        );
+    }
+    let quarantined = disk.list(&Path::new(ROOT).join("quarantine")).await;
+    assert!(
+        quarantined.is_err(),
+        "no crash leaves anything that recovery mistrusts: {quarantined:?}"
+    );
+}

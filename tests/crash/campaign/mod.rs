@@ -1,0 +1,19 @@
+//! The campaign: production partitions on production stores on a disk that crashes, against a plain model.
+//!
+//! **Owns** one seed's history: lives, clients, cuts, and the comparison after every start.
+//! **Never** looks into a journal or a segment to decide what is right; the model knows batches only.
+//! **Invariants**: a comparison follows every start, whatever ended the life before.
+//! **Enter at** [`run`], then `life`.
+
+mod broker;
+mod clients;
+mod coverage;
+mod life;
+mod model;
+mod run;
+mod shard;
+mod stories;
+mod topics;
+mod verify;
+
+pub use run::{Report, run};

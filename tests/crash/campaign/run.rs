@@ -1,0 +1,214 @@
+//! One seed: lives one after the other on one disk, until everything that a run has to show has happened.
+
+use super::broker::Start;
+use super::clients::Plan;
+use super::coverage::Coverage;
+use super::life::{LifePlan, Phase, Witness, live};
+use super::model::Model;
+use crate::sim::{DiskCounters, SimDisk, World};
+use ottla::base::limits::Limits;
+use ottla::base::prng::Prng;
+use ottla::log::log_config::LogConfig;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Lives in which a run has to show everything.
+const LIVES_MAX: u64 = 120;
+const CUTS_MIN: u64 = 18;
+const RING_LAPS_MIN: u64 = 3;
+
+/// A run and what it did.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    pub trace: u64,
+    pub coverage: Coverage,
+    pub disk: DiskCounters,
+}
+
+struct Run {
+    world: World,
+    disk: SimDisk,
+    prng: Prng,
+    witness: Witness,
+    log_config: LogConfig,
+    shards: u16,
+}
+
+/// Runs the history of this seed. Panics at the first thing that is wrong.
+pub fn run(seed: u64) -> Report {
+    let mut run = Run::new(seed);
+    while !run.is_complete() {
+        let lives = run.coverage().lives;
+        assert!(
+            lives < LIVES_MAX,
+            "not everything happened in {lives} lives: {:?}",
+            run.report()
+        );
+        run.one_life();
+    }
+    run.one_quiet_life();
+    run.one_quiet_life();
+    run.report()
+}
+
+impl Run {
+    fn new(seed: u64) -> Run {
+        let world = World::new(seed);
+        let process = world.start_process();
+        let mut prng = Prng::new(seed ^ 0xfa01_7500);
+        let witness = Witness {
+            model: Rc::new(RefCell::new(Model::default())),
+            coverage: Rc::default(),
+            phase: Rc::new(Cell::new(Phase::Ended)),
+            stores: Rc::default(),
+        };
+        Run {
+            disk: SimDisk::new(&world, process, seed),
+            log_config: LogConfig {
+                segment_bytes: 4096 << prng.below(5),
+                segment_ms: if prng.chance(30) { 100 } else { u64::MAX },
+                retention_ms: prng.chance(20).then_some(500),
+                retention_bytes: prng.chance(20).then_some(32 << 10),
+            },
+            world,
+            prng,
+            witness,
+            shards: 2,
+        }
+    }
+
+    /// Three times round the ring, rolls, deleted records, a topic deleted and created again, duplicates, a write
+    /// that lands late, another number of shards, and crashes everywhere.
+    fn is_complete(&self) -> bool {
+        let coverage = self.coverage();
+        let disk = self.disk.counters();
+        disk.power_cuts + disk.kills >= CUTS_MIN
+            && disk.power_cuts > 0
+            && disk.kills > 0
+            && disk.late_segment_writes > 0
+            && disk.segments_rolled > 0
+            && coverage.cuts_in_recovery > 1
+            && coverage.cuts_while_serving > 1
+            && coverage.ring_laps_in_one_life >= RING_LAPS_MIN
+            && coverage.record_deletions > 0
+            && coverage.topics_deleted > 0
+            && coverage.duplicates > 0
+            && coverage.shard_count_changes > 0
+    }
+
+    fn one_life(&mut self) {
+        let plan = self.plan();
+        if self.prng.chance(35) {
+            // Within what a recovery does, or just behind it.
+            let events = 1 + self.prng.below(200 >> self.prng.clone().below(5));
+            self.disk.cut_after(Some(events));
+        } else if plan.fail_after.is_some() && self.prng.chance(30) {
+            let events = 1 + self.prng.below(100);
+            self.disk.fail_after(Some(events));
+            self.witness.coverage.borrow_mut().faults += 1;
+        }
+        self.live_once(plan);
+    }
+
+    /// Nothing goes wrong: the last life of a run, and one that sees what it left.
+    fn one_quiet_life(&mut self) {
+        let mut plan = self.plan();
+        plan.cut_after = None;
+        plan.cut_at_segment_write = None;
+        plan.fail_after = None;
+        plan.stops = true;
+        self.live_once(plan);
+        assert_eq!(self.witness.phase.get(), Phase::Ended);
+    }
+
+    fn live_once(&mut self, plan: LifePlan) {
+        let process = self.world.start_process();
+        self.disk = self.disk.for_process(process);
+        let runtime = self.world.runtime(process);
+        self.witness.phase.set(Phase::Recovering);
+        let life = live(self.disk.clone(), runtime, plan, self.witness.clone());
+        let ended = self.world.run(process, life);
+        self.count(&plan, ended.is_none());
+        if let Some(Err(error)) = ended {
+            assert!(plan.fail_after.is_some(), "recovery failed: {error:?}");
+        }
+        self.disk.cut_after(None);
+        self.disk.cut_at_segment_write(None);
+        self.disk.fail_after(None);
+        // A process that waits for a segment write is killed, so that the write may land late.
+        if plan.cut_at_segment_write.is_none() && self.prng.chance(50) {
+            self.disk.cut_power();
+        } else {
+            self.disk.kill();
+        }
+        self.witness.stores.borrow_mut().clear();
+    }
+
+    fn plan(&mut self) -> LifePlan {
+        let lives = self.coverage().lives;
+        let is_long = lives % 6 == 5 && self.coverage().ring_laps_in_one_life < RING_LAPS_MIN;
+        let prng = &mut self.prng;
+        let shards = if prng.chance(40) {
+            5 - self.shards
+        } else {
+            self.shards
+        };
+        let changed = u64::from(lives > 0 && shards != self.shards);
+        self.witness.coverage.borrow_mut().shard_count_changes += changed;
+        self.shards = shards;
+        let batches = if is_long { 250 } else { 4 << prng.below(5) };
+        let cut_after = 1 + prng.below(3000 >> prng.below(9));
+        let by_segment_write = !is_long && prng.chance(25);
+        LifePlan {
+            start: Start {
+                shards,
+                limits: Limits::TINY,
+                log_config: self.log_config,
+            },
+            clients: Plan {
+                seed: prng.next_u64(),
+                batches,
+                value_bytes_max: 200 << prng.below(7),
+                deletes_topic: prng.chance(30),
+                pause_micros_max: 50 << prng.below(7),
+            },
+            cut_after: (!is_long && prng.chance(85)).then_some(cut_after),
+            cut_at_segment_write: by_segment_write.then_some(1 + prng.below(8)),
+            fail_after: (!is_long && prng.chance(8)).then_some(cut_after / 2 + 1),
+            stops: prng.chance(35),
+        }
+    }
+
+    fn count(&self, plan: &LifePlan, was_cut: bool) {
+        let mut coverage = self.witness.coverage.borrow_mut();
+        coverage.lives += 1;
+        match (was_cut, self.witness.phase.get()) {
+            (true, Phase::Recovering) => coverage.cuts_in_recovery += 1,
+            (true, _) => coverage.cuts_while_serving += 1,
+            (false, _) => coverage.quiet_ends += 1,
+        }
+        coverage.faults += u64::from(plan.fail_after.is_some());
+        let ring = (Limits::TINY.journal_files * Limits::TINY.journal_file_bytes) as u64;
+        for store in self.witness.stores.borrow().iter() {
+            let stats = store.stats();
+            coverage.cycles += stats.cycles;
+            coverage.laps += stats.laps;
+            coverage.journal_bytes += stats.journal_bytes;
+            coverage.segment_bytes += stats.segment_bytes;
+            let rounds = stats.journal_bytes / ring;
+            coverage.ring_laps_in_one_life = coverage.ring_laps_in_one_life.max(rounds);
+        }
+    }
+
+    fn coverage(&self) -> Coverage {
+        *self.witness.coverage.borrow()
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            trace: self.world.trace(),
+            coverage: self.coverage(),
+            disk: self.disk.counters(),
+        }
+    }
+}

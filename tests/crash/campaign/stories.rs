@@ -1,0 +1,63 @@
+//! The campaign as tests. `OTTLA_CRASH_SEED=n` runs one seed, `OTTLA_CRASH_RUNS=n` another number of them.
+
+use super::{Report, run};
+use std::time::Instant;
+
+const RUNS: u64 = 60;
+const CUTS_MIN: u64 = 1_000;
+/// Seeds that run twice.
+const TWICE: u64 = 6;
+
+#[test]
+fn every_answered_batch_survives_every_crash_and_nothing_is_invented() {
+    let seeds = match setting("OTTLA_CRASH_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..setting("OTTLA_CRASH_RUNS").unwrap_or(RUNS),
+    };
+    let began = Instant::now();
+    let runs = seeds.end - seeds.start;
+    let reports: Vec<Report> = seeds.map(run_named).collect();
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    let cuts = sum(|report| report.disk.power_cuts + report.disk.kills);
+    println!(
+        "{{\"crash\": {{\"runs\": {runs}, \"cuts\": {cuts}, \"seconds\": {}}}}}",
+        began.elapsed().as_secs()
+    );
+    for report in &reports {
+        println!("{report:?}");
+    }
+    if runs == RUNS {
+        assert!(cuts >= CUTS_MIN, "{cuts} cuts are too few");
+    }
+}
+
+#[test]
+fn one_seed_is_one_history() {
+    for seed in 1000..1000 + TWICE {
+        let (first, second) = (run_named(seed), run_named(seed));
+        assert_eq!(first.trace, second.trace, "seed {seed}");
+        assert_eq!(first.coverage, second.coverage, "seed {seed}");
+    }
+}
+
+/// A panic inside says which seed it was.
+fn run_named(seed: u64) -> Report {
+    let guard = NameOnPanic(seed);
+    let report = run(seed);
+    std::mem::forget(guard);
+    report
+}
+
+struct NameOnPanic(u64);
+
+impl Drop for NameOnPanic {
+    fn drop(&mut self) {
+        let seed = self.0;
+        println!("replay: OTTLA_CRASH_SEED={seed} cargo test --test crash every_answered");
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
