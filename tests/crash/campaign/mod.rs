@@ -8,6 +8,7 @@
 mod broker;
 mod clients;
 mod coverage;
+mod journal;
 mod life;
 mod model;
 mod run;

@@ -201,8 +201,14 @@ impl LogModel {
         seen
     }
 
-    pub fn max_timestamp(&self) -> Timestamp {
-        let stamps = self.batches.iter().map(|batch| batch.header.max_timestamp);
+    /// Of the batches that reach above `from`.
+    pub fn max_timestamp(&self, from: Offset) -> Timestamp {
+        let first = self
+            .batches
+            .partition_point(|batch| batch.header.next_offset() <= from);
+        let stamps = self.batches[first..]
+            .iter()
+            .map(|batch| batch.header.max_timestamp);
         stamps.max().unwrap_or(Timestamp::NONE)
     }
 

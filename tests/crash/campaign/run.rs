@@ -3,6 +3,7 @@
 use super::broker::Start;
 use super::clients::Plan;
 use super::coverage::Coverage;
+use super::journal::{JournalCounters, JournalWatch};
 use super::life::{LifePlan, Phase, Witness, live};
 use super::model::Model;
 use crate::sim::{DiskCounters, SimDisk, World};
@@ -23,6 +24,7 @@ pub struct Report {
     pub trace: u64,
     pub coverage: Coverage,
     pub disk: DiskCounters,
+    pub journal: JournalCounters,
 }
 
 struct Run {
@@ -30,6 +32,7 @@ struct Run {
     disk: SimDisk,
     prng: Prng,
     witness: Witness,
+    journal: Rc<RefCell<JournalWatch>>,
     log_config: LogConfig,
     shards: u16,
 }
@@ -62,8 +65,13 @@ impl Run {
             phase: Rc::new(Cell::new(Phase::Ended)),
             stores: Rc::default(),
         };
+        let disk = SimDisk::new(&world, process, seed);
+        let journal: Rc<RefCell<JournalWatch>> = Rc::default();
+        let watch = journal.clone();
+        disk.watch_writes(move |path, bytes| watch.borrow_mut().on_write(path, bytes));
         Run {
-            disk: SimDisk::new(&world, process, seed),
+            disk,
+            journal,
             log_config: LogConfig {
                 segment_bytes: 4096 << prng.below(5),
                 segment_ms: if prng.chance(30) { 100 } else { u64::MAX },
@@ -82,11 +90,13 @@ impl Run {
     fn is_complete(&self) -> bool {
         let coverage = self.coverage();
         let disk = self.disk.counters();
+        let journal = self.journal.borrow().counters();
         disk.power_cuts + disk.kills >= CUTS_MIN
             && disk.power_cuts > 0
             && disk.kills > 0
             && disk.late_segment_writes > 0
-            && disk.segments_rolled > 0
+            && journal.rolls > 0
+            && journal.lead_ins > 0
             && coverage.cuts_in_recovery > 1
             && coverage.cuts_while_serving > 1
             && coverage.ring_laps_in_one_life >= RING_LAPS_MIN
@@ -100,7 +110,7 @@ impl Run {
         let plan = self.plan();
         if self.prng.chance(35) {
             // Within what a recovery does, or just behind it.
-            let events = 1 + self.prng.below(200 >> self.prng.clone().below(5));
+            let events = skewed(&mut self.prng, 200, 5);
             self.disk.cut_after(Some(events));
         } else if plan.fail_after.is_some() && self.prng.chance(30) {
             let events = 1 + self.prng.below(100);
@@ -157,7 +167,7 @@ impl Run {
         self.witness.coverage.borrow_mut().shard_count_changes += changed;
         self.shards = shards;
         let batches = if is_long { 250 } else { 4 << prng.below(5) };
-        let cut_after = 1 + prng.below(3000 >> prng.below(9));
+        let cut_after = skewed(prng, 3000, 9);
         let by_segment_write = !is_long && prng.chance(25);
         LifePlan {
             start: Start {
@@ -209,6 +219,13 @@ impl Run {
             trace: self.world.trace(),
             coverage: self.coverage(),
             disk: self.disk.counters(),
+            journal: self.journal.borrow().counters(),
         }
     }
+}
+
+/// A number up to `most`, small ones as likely as large ones.
+fn skewed(prng: &mut Prng, most: u64, halvings: u64) -> u64 {
+    let scale = most >> prng.below(halvings);
+    1 + prng.below(scale)
 }

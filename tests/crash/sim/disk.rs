@@ -20,7 +20,11 @@ pub struct SimDisk {
     machine: Rc<RefCell<Machine>>,
     world: World,
     process: Process,
+    watch: Rc<RefCell<Option<WriteWatch>>>,
 }
+
+/// Sees every write as it is submitted.
+type WriteWatch = Box<dyn FnMut(&Path, &[u8])>;
 
 /// An open file; clones share the lock.
 #[derive(Clone)]
@@ -41,6 +45,7 @@ impl SimDisk {
             machine: Rc::new(RefCell::new(Machine::new(seed))),
             world: world.clone(),
             process,
+            watch: Rc::default(),
         }
     }
 
@@ -49,6 +54,11 @@ impl SimDisk {
             process,
             ..self.clone()
         }
+    }
+
+    /// Shows every write to `watch`, for all processes.
+    pub fn watch_writes(&self, watch: impl FnMut(&Path, &[u8]) + 'static) {
+        *self.watch.borrow_mut() = Some(Box::new(watch));
     }
 
     /// Halts the machine at the given number of further beginnings and ends of changes.
@@ -329,6 +339,9 @@ impl DiskFile for SimFile {
         assert_aligned(position, buffer.0.len());
         assert_ne!(self.0.mode, OpenMode::Read, "opened for reading");
         self.room_for(position + buffer.0.len() as u64)?;
+        if let Some(watch) = &mut *self.0.disk.watch.borrow_mut() {
+            watch(&self.path(), &buffer.0);
+        }
         let operation = Operation::Write {
             file: self.file(),
             position: position as usize,

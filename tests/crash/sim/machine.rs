@@ -21,8 +21,6 @@ pub struct DiskCounters {
     pub late_segment_writes: u64,
     /// Somebody asked for a lock that a dead process's write still held.
     pub locks_waited_for: u64,
-    /// Segment files that did not begin with the first record of their partition.
-    pub segments_rolled: u64,
     pub errors_injected: u64,
     pub full_disk_answers: u64,
 }
@@ -349,7 +347,6 @@ impl Machine {
             Operation::Create(path) => {
                 let (file, created) = self.names.create_file(now, &path)?;
                 if created {
-                    self.counters.segments_rolled += u64::from(is_rolled_segment(&path));
                     self.files.insert(file, Content::default());
                 }
             }
@@ -400,11 +397,6 @@ impl Machine {
 
 fn is_segment_path(path: &Path) -> bool {
     path.extension().is_some_and(|suffix| suffix == "log")
-}
-
-fn is_rolled_segment(path: &Path) -> bool {
-    let base = path.file_stem().and_then(|stem| stem.to_str());
-    is_segment_path(path) && base.is_some_and(|base| base.bytes().any(|digit| digit != b'0'))
 }
 
 fn path_print(path: &Path) -> u64 {

@@ -13,4 +13,4 @@ mod world;
 
 pub use disk::{SimBuffer, SimDisk, SimFile};
 pub use machine::DiskCounters;
-pub use world::{Process, SimRuntime, World};
+pub use world::{SimRuntime, World};
