@@ -6,6 +6,7 @@
 )]
 
 mod campaign;
+mod counters;
 mod directory;
 mod metadata;
 mod sim;

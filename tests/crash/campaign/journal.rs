@@ -1,5 +1,6 @@
 //! Looks over the shoulder of the journals, to tell what really was written. It decides nothing.
 
+use crate::counters::counters;
 use bytes::Bytes;
 use ottla::base::ids::{PartitionId, ShardId};
 use ottla::log::entry::{Change, FoundBody, decode_entries};
@@ -7,24 +8,25 @@ use ottla::log::journal_format::{RECORD_HEADER_BYTES, RecordHeader};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Entries by kind, of all journals of a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct JournalCounters {
-    pub records: u64,
-    /// Records whose cycle goes on in the next one.
-    pub continued: u64,
-    pub empty_cycles: u64,
-    pub data: u64,
-    /// `Data` that repeats what precedes it in its block.
-    pub lead_ins: u64,
-    pub rolls: u64,
-    pub sealed: u64,
-    pub epoch_starts: u64,
-    pub log_starts: u64,
-    pub drops: u64,
-    pub snapshots: u64,
-    /// Cycles with batches of more than one partition.
-    pub shared_cycles: u64,
+counters! {
+    /// Entries by kind, of all journals of a run.
+    pub struct JournalCounters {
+        records,
+        /// Records whose cycle goes on in the next one.
+        continued,
+        empty_cycles,
+        data,
+        /// `Data` that repeats what precedes it in its block.
+        lead_ins,
+        rolls,
+        sealed,
+        epoch_starts,
+        log_starts,
+        drops,
+        snapshots,
+        /// Cycles with batches of more than one partition.
+        shared_cycles,
+    }
 }
 
 #[derive(Default)]

@@ -8,6 +8,7 @@
 mod broker;
 mod clients;
 mod coverage;
+mod damage;
 mod journal;
 mod life;
 mod model;
@@ -17,4 +18,5 @@ mod stories;
 mod topics;
 mod verify;
 
+pub use damage::damage;
 pub use run::{Report, run};

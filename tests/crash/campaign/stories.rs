@@ -1,10 +1,12 @@
 //! The campaign as tests. `OTTLA_CRASH_SEED=n` runs one seed, `OTTLA_CRASH_RUNS=n` another number of them.
 
-use super::{Report, run};
+use super::{Report, damage, run};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 const RUNS: u64 = 60;
 const CUTS_MIN: u64 = 1_000;
+const DAMAGES: u64 = 150;
 /// Seeds that run twice.
 const TWICE: u64 = 6;
 
@@ -19,13 +21,19 @@ fn every_answered_batch_survives_every_crash_and_nothing_is_invented() {
     let reports: Vec<Report> = seeds.map(run_named).collect();
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     let cuts = sum(|report| report.disk.power_cuts + report.disk.kills);
-    println!(
-        "{{\"crash\": {{\"runs\": {runs}, \"cuts\": {cuts}, \"seconds\": {}}}}}",
-        began.elapsed().as_secs()
-    );
-    for report in &reports {
-        println!("{report:?}");
+    let mut total = reports[0];
+    for report in &reports[1..] {
+        total.coverage.add(&report.coverage);
+        total.disk.add(&report.disk);
+        total.journal.add(&report.journal);
     }
+    println!(
+        "{{\"bench\": \"crash\", \"runs\": {runs}, \"cuts\": {cuts}, \"seconds\": {}, {}, {}, {}}}",
+        began.elapsed().as_secs(),
+        total.coverage.json(),
+        total.disk.json(),
+        total.journal.json()
+    );
     if runs == RUNS {
         assert!(cuts >= CUTS_MIN, "{cuts} cuts are too few");
     }
@@ -38,6 +46,17 @@ fn one_seed_is_one_history() {
         assert_eq!(first.trace, second.trace, "seed {seed}");
         assert_eq!(first.coverage, second.coverage, "seed {seed}");
     }
+}
+
+#[test]
+fn damage_is_survived_refused_or_named_but_never_served() {
+    let mut verdicts = BTreeMap::new();
+    for seed in 0..DAMAGES {
+        let guard = NameOnPanic(seed);
+        *verdicts.entry(damage(seed)).or_insert(0) += 1;
+        std::mem::forget(guard);
+    }
+    println!("{verdicts:?}");
 }
 
 /// A panic inside says which seed it was.
@@ -53,7 +72,9 @@ struct NameOnPanic(u64);
 impl Drop for NameOnPanic {
     fn drop(&mut self) {
         let seed = self.0;
-        println!("replay: OTTLA_CRASH_SEED={seed} cargo test --test crash every_answered");
+        println!(
+            "seed {seed}; a run: OTTLA_CRASH_SEED={seed} cargo test --test crash every_answered"
+        );
     }
 }
 

@@ -114,6 +114,11 @@ impl SimDisk {
         Some(bytes)
     }
 
+    /// All files, sorted.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.machine.borrow().paths()
+    }
+
     /// Changes a file behind everybody's back, as a failing drive does.
     pub fn damage(&self, path: &Path, change: impl Fn(&mut Vec<u8>)) {
         self.machine.borrow_mut().damage(path, change);

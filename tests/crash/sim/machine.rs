@@ -3,26 +3,28 @@
 use super::content::{Content, Survival};
 use super::names::{NameError, Names, Node};
 use super::world::Process;
+use crate::counters::counters;
 use ottla::base::checksum::crc32c;
 use ottla::base::prng::Prng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What the disk did to the program, so that a campaign can tell that it did enough.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct DiskCounters {
-    pub power_cuts: u64,
-    pub kills: u64,
-    /// Writes and other changes that were under way when power or process went.
-    pub interrupted: u64,
-    pub blocks_spoiled: u64,
-    /// Writes of a dead process that reached the medium while a later one ran.
-    pub late_writes: u64,
-    pub late_segment_writes: u64,
-    /// Somebody asked for a lock that a dead process's write still held.
-    pub locks_waited_for: u64,
-    pub errors_injected: u64,
-    pub full_disk_answers: u64,
+counters! {
+    /// What the disk did to the program, so that a campaign can tell that it did enough.
+    pub struct DiskCounters {
+        power_cuts,
+        kills,
+        /// Writes and other changes that were under way when power or process went.
+        interrupted,
+        blocks_spoiled,
+        /// Writes of a dead process that reached the medium while a later one ran.
+        late_writes,
+        late_segment_writes,
+        /// Somebody asked for a lock that a dead process's write still held.
+        locks_waited_for,
+        errors_injected,
+        full_disk_answers,
+    }
 }
 
 /// A change that the drive or the file system makes; nothing of it has happened before it completes.
@@ -265,6 +267,23 @@ impl Machine {
             Ok(Node::File(file)) => self.content(file).damage(change),
             found => panic!("{} is {found:?}", path.display()),
         }
+    }
+
+    /// The files that have a name.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![PathBuf::from("/")];
+        while let Some(folder) = folders.pop() {
+            let entries = self.list(&folder).expect("a folder was found by its name");
+            for (name, node) in entries {
+                match node {
+                    Node::File(_) => found.push(folder.join(name)),
+                    Node::Directory(_) => folders.push(folder.join(name)),
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     pub fn list(&self, path: &Path) -> Result<&BTreeMap<String, Node>, NameError> {
