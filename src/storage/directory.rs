@@ -9,10 +9,18 @@ use crate::base::align::BLOCK;
 use crate::base::ids::Life;
 use crate::base::time::Timestamp;
 use crate::log::directory_format::{Features, KNOWN_FEATURES, SlotError, Superblock, choose_slot};
+use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 
 const SLOT_NAMES: [&str; 2] = ["node.a", "node.b"];
 const QUARANTINE: &str = "quarantine";
+/// No permission to open the folder, or a file system that has nothing to sync.
+const NOT_OURS: [i32; 4] = [
+    Errno::ACCESS.raw_os_error(),
+    Errno::PERM.raw_os_error(),
+    Errno::INVAL.raw_os_error(),
+    Errno::ROFS.raw_os_error(),
+];
 
 /// A locked data directory. A node view; owned by the core that runs shard 0.
 pub struct Directory<D: Disk> {
@@ -34,12 +42,15 @@ impl<D: Disk> Directory<D> {
         settings: &OpenSettings,
     ) -> Result<Directory<D>, OpenError> {
         let root = settings.root.as_path();
-        create_durably(disk, root).await?;
+        disk.create_directory(root).await?;
         let names = Names::read(disk, root).await?;
         if names.slots == [false, false] && names.others {
             return Err(OpenError::Superblock {
                 path: root.to_path_buf(),
             });
+        }
+        if names.slots == [false, false] {
+            sync_above(disk, root).await?;
         }
         let opened = open_slots(disk, runtime, root, names.slots).await?;
         // Another process may have filled the folder between the listing and the lock.
@@ -347,23 +358,20 @@ fn first_superblock(settings: &OpenSettings) -> Superblock {
     }
 }
 
-/// Creates the folder and makes its name, and those of the folders created above it, durable.
-async fn create_durably<D: Disk>(disk: &D, root: &Path) -> Result<(), DiskError> {
-    let mut missing = Vec::new();
-    for ancestor in root.ancestors() {
-        if ancestor.as_os_str().is_empty() {
-            break;
-        }
-        match disk.list(ancestor).await {
-            Err(DiskError::NotFound { .. }) => missing.push(ancestor),
-            _ => break,
-        }
-    }
-    disk.create_directory(root).await?;
-    for created in missing {
-        match created.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => disk.sync_directory(parent).await?,
-            _ => disk.sync_directory(Path::new(".")).await?,
+/// Makes the name of a new root durable, and the names of the folders above it. Without a superblock nobody knows who
+/// created them: a process that was killed may have left them visible and no more.
+async fn sync_above<D: Disk>(disk: &D, root: &Path) -> Result<(), DiskError> {
+    for above in root.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
+        };
+        match disk.sync_directory(above).await {
+            Ok(()) => {}
+            // A folder that may not be opened is not one that was made for us.
+            Err(DiskError::Failed { errno, .. }) if NOT_OURS.contains(&errno) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())

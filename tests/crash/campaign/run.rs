@@ -115,7 +115,6 @@ impl Run {
         } else if plan.fail_after.is_some() && self.prng.chance(30) {
             let events = 1 + self.prng.below(100);
             self.disk.fail_after(Some(events));
-            self.witness.coverage.borrow_mut().faults += 1;
         }
         self.live_once(plan);
     }
@@ -136,9 +135,21 @@ impl Run {
         self.disk = self.disk.for_process(process);
         let runtime = self.world.runtime(process);
         self.witness.phase.set(Phase::Recovering);
+        self.witness.coverage.borrow_mut().faults += u64::from(plan.fail_after.is_some());
         let life = live(self.disk.clone(), runtime, plan, self.witness.clone());
         let ended = self.world.run(process, life);
-        self.count(&plan, ended.is_none());
+        if std::env::var("OTTLA_CRASH_TALK").is_ok() {
+            eprintln!(
+                "life {}: {:?} ended {:?} phase {:?} at {} {:?}",
+                self.coverage().lives,
+                plan,
+                ended,
+                self.witness.phase.get(),
+                self.world.now_nanos() / 1000,
+                self.disk.counters()
+            );
+        }
+        self.count(ended.is_none());
         if let Some(Err(error)) = ended {
             assert!(plan.fail_after.is_some(), "recovery failed: {error:?}");
         }
@@ -168,7 +179,13 @@ impl Run {
         self.shards = shards;
         let batches = if is_long { 250 } else { 4 << prng.below(5) };
         let cut_after = skewed(prng, 3000, 9);
-        let by_segment_write = !is_long && prng.chance(25);
+        let lacks_late_write = self.disk.counters().late_segment_writes == 0;
+        let likelihood = if lacks_late_write && lives > 10 {
+            60
+        } else {
+            25
+        };
+        let by_segment_write = !is_long && prng.chance(likelihood);
         LifePlan {
             start: Start {
                 shards,
@@ -189,7 +206,7 @@ impl Run {
         }
     }
 
-    fn count(&self, plan: &LifePlan, was_cut: bool) {
+    fn count(&self, was_cut: bool) {
         let mut coverage = self.witness.coverage.borrow_mut();
         coverage.lives += 1;
         match (was_cut, self.witness.phase.get()) {
@@ -197,7 +214,6 @@ impl Run {
             (true, _) => coverage.cuts_while_serving += 1,
             (false, _) => coverage.quiet_ends += 1,
         }
-        coverage.faults += u64::from(plan.fail_after.is_some());
         let ring = (Limits::TINY.journal_files * Limits::TINY.journal_file_bytes) as u64;
         for store in self.witness.stores.borrow().iter() {
             let stats = store.stats();
