@@ -209,7 +209,12 @@ impl Admin {
         Ok(partitions)
     }
 
-    pub async fn forget_topic(&mut self, id: TopicId) -> Result<(), OpenError> {
+    /// Of this deleted topic every partition has been removed.
+    pub async fn forget_topic(&mut self, shards: &Shards, id: TopicId) -> Result<(), OpenError> {
+        shards.all[0].store.remove_topic(id).await;
+        if shards.is_failed() {
+            return Err(OpenError::Failed);
+        }
         self.write(Change::Forgotten(id)).await
     }
 

@@ -250,7 +250,7 @@ impl Clients {
         if self.shards.is_failed() {
             return Ok(());
         }
-        admin.forget_topic(id).await?;
+        admin.forget_topic(&self.shards, id).await?;
         self.coverage.borrow_mut().topics_deleted += 1;
         self.create(admin, &mut prng, name, partitions).await
     }
