@@ -10,7 +10,7 @@
 //! transit never deadlock each other, and small ones go on beside large ones that wait. Whoever waits is not read:
 //! the socket fills up and the client slows down.
 //!
-//! A claim whose bytes stop coming while others wait keeps only what has arrived (`Stalled`) and claims the rest again
+//! A claim whose bytes stop coming while others wait keeps only what has arrived (`Stalled`) and claims its frame again
 //! when more comes. So a half-sent request holds what it has sent, never what it has announced.
 
 use crate::base::time::Instant;
@@ -30,8 +30,11 @@ pub(super) struct Admission(RefCell<State>);
 
 struct State {
     lanes: [Lane; 3],
+    capacity: usize,
     small_max: usize,
     medium_max: usize,
+    /// Received for claims that are not granted, and read ahead.
+    held: usize,
     next_claim: u64,
     claims: BTreeMap<u64, ClaimState>,
 }
@@ -39,10 +42,12 @@ struct State {
 #[derive(Default)]
 struct Lane {
     capacity: usize,
-    /// May pass `capacity` by what arrived unasked, and by one lone claim.
-    used: usize,
+    /// What granted claims want. Passes `capacity` only by a claim that was alone when it was granted.
+    granted: usize,
     /// Claims granted and not stalled.
     active: usize,
+    /// Received under grants that were taken back.
+    stalled: usize,
     queue: VecDeque<u64>,
 }
 
@@ -52,10 +57,11 @@ const LARGE: usize = 2;
 
 struct ClaimState {
     lane: usize,
-    /// What a grant charges in all.
+    /// What a grant charges: the frame, or the whole lane if that is less.
     want: usize,
-    charged: usize,
     received: usize,
+    /// Of `received`, under a grant that was taken back.
+    stalled: usize,
     complete: bool,
     phase: Phase,
     last_progress: Instant,
@@ -90,6 +96,8 @@ impl Admission {
         };
         Rc::new(Admission(RefCell::new(State {
             lanes: [lane(4), lane(2), lane(4)],
+            capacity,
+            held: 0,
             small_max: capacity / 128,
             medium_max: capacity / 8,
             next_claim: 0,
@@ -124,15 +132,11 @@ impl Admission {
         }
     }
 
-    /// What one read may take from a socket whose next frame is not known yet.
+    /// What one read may take from a socket whose next frame is not known yet: an eighth of what is free, so that many
+    /// sockets together take no more than all of it.
     pub(super) fn read_room(&self, most: usize) -> usize {
         let state = self.0.borrow();
-        let lane = &state.lanes[SMALL];
-        let room = if lane.queue.is_empty() {
-            lane.capacity.saturating_sub(lane.used) / 8
-        } else {
-            0
-        };
+        let room = state.capacity.saturating_sub(state.used()) / 8;
         room.clamp(READ_AHEAD_BYTES_MIN.min(most), most)
     }
 
@@ -156,13 +160,13 @@ impl Admission {
     }
 
     pub(super) fn used(&self) -> usize {
-        self.0.borrow().lanes.iter().map(|lane| lane.used).sum()
+        self.0.borrow().used()
     }
 
     /// Half of the memory for small frames is gone: requests that only wait should not add to it.
     pub(super) fn is_short(&self) -> bool {
         let state = self.0.borrow();
-        state.lanes[SMALL].used * 2 > state.lanes[SMALL].capacity
+        state.lanes[SMALL].granted * 2 > state.lanes[SMALL].capacity
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
@@ -179,24 +183,28 @@ fn wake(woken: Vec<Waker>) {
 }
 
 impl State {
+    fn used(&self) -> usize {
+        let granted: usize = self.lanes.iter().map(|lane| lane.granted).sum();
+        granted + self.held
+    }
+
     fn open(&mut self, id: u64, frame_bytes: usize, received: usize, now: Instant) {
         let lane = match frame_bytes {
             bytes if bytes <= self.small_max => SMALL,
             bytes if bytes <= self.medium_max => MEDIUM,
             _ => LARGE,
         };
-        let want = frame_bytes.min(self.lanes[lane].capacity);
         let claim = ClaimState {
             lane,
-            want,
-            charged: received.min(want),
+            want: frame_bytes.min(self.lanes[lane].capacity),
             received,
+            stalled: 0,
             complete: received >= frame_bytes,
             phase: Phase::Waiting,
             last_progress: now,
             waker: None,
         };
-        self.lanes[lane].used += claim.charged;
+        self.held += received;
         self.lanes[lane].queue.push_back(id);
         self.claims.insert(id, claim);
     }
@@ -207,16 +215,15 @@ impl State {
         for lane in &mut self.lanes {
             while let Some(&id) = lane.queue.front() {
                 let claim = self.claims.get_mut(&id).expect("a queued claim is open");
-                let need = claim.want - claim.charged;
-                let free = lane.capacity.saturating_sub(lane.used);
-                // A lone claim may pass the capacity once: what stalled ones still hold must not stop everybody.
-                if need > free && (lane.active > 0 || (free == 0 && need > 0)) {
+                if !lane.admits(claim) {
                     break;
                 }
                 lane.queue.pop_front();
-                lane.used += need;
+                lane.stalled -= claim.stalled;
+                lane.granted += claim.want;
                 lane.active += 1;
-                claim.charged = claim.want;
+                self.held -= claim.received;
+                claim.stalled = 0;
                 claim.phase = Phase::Granted;
                 woken.extend(claim.waker.take());
             }
@@ -233,10 +240,11 @@ impl State {
             if !stalled || lane.queue.is_empty() {
                 continue;
             }
-            let kept = claim.received.min(claim.want);
-            lane.used -= claim.charged - kept;
+            lane.granted -= claim.want;
             lane.active -= 1;
-            claim.charged = kept;
+            lane.stalled += claim.received;
+            self.held += claim.received;
+            claim.stalled = claim.received;
             claim.phase = Phase::Stalled;
         }
     }
@@ -246,25 +254,35 @@ impl State {
         claim.received += bytes;
         claim.complete = complete;
         claim.last_progress = now;
-        let lane = &mut self.lanes[claim.lane];
+        if claim.phase != Phase::Granted {
+            self.held += bytes;
+        }
         if claim.phase == Phase::Stalled {
-            let more = claim.received.min(claim.want) - claim.charged;
-            claim.charged += more;
-            lane.used += more;
             claim.phase = Phase::Waiting;
-            lane.queue.push_back(id);
+            self.lanes[claim.lane].queue.push_back(id);
         }
     }
 
     fn close(&mut self, id: u64) {
         let claim = self.claims.remove(&id).expect("a claim is closed once");
         let lane = &mut self.lanes[claim.lane];
-        lane.used -= claim.charged;
-        match claim.phase {
-            Phase::Granted => lane.active -= 1,
-            Phase::Waiting => lane.queue.retain(|&waiting| waiting != id),
-            Phase::Stalled => {}
+        if claim.phase == Phase::Granted {
+            lane.granted -= claim.want;
+            lane.active -= 1;
+        } else {
+            lane.stalled -= claim.stalled;
+            lane.queue.retain(|&waiting| waiting != id);
+            self.held -= claim.received;
         }
+    }
+}
+
+impl Lane {
+    /// What others have stalled with may fill the lane once over; then their connections must end first.
+    fn admits(&self, claim: &ClaimState) -> bool {
+        let others_stalled = self.stalled - claim.stalled;
+        let fits = self.granted + claim.want <= self.capacity;
+        others_stalled < self.capacity && (fits || self.active == 0)
     }
 }
 
@@ -309,10 +327,8 @@ impl ReadAhead {
             return;
         }
         let before = std::mem::replace(&mut self.bytes, bytes);
-        self.admission.update(|state| {
-            let lane = &mut state.lanes[SMALL];
-            lane.used = lane.used + bytes - before;
-        });
+        let mut state = self.admission.0.borrow_mut();
+        state.held = state.held + bytes - before;
     }
 }
 
@@ -357,7 +373,7 @@ mod tests {
         assert!(next.is_waiting(), "its bytes came a moment ago");
         admission.release_stalled(at(21));
         assert!(next.is_granted());
-        assert_eq!(admission.used(), LARGE_LANE);
+        assert_eq!(admission.used(), LARGE_LANE - 1000 + 1000);
         // More bytes come: it waits for its turn like everybody.
         half.received(10, false, at(30));
         assert!(half.is_waiting());
@@ -415,12 +431,41 @@ mod tests {
     #[test]
     fn little_is_read_ahead_when_memory_is_short() {
         let admission = Admission::new(CAPACITY);
-        assert_eq!(admission.read_room(1 << 16), CAPACITY / 4 / 8);
+        assert_eq!(admission.read_room(CAPACITY), CAPACITY / 8);
         let mut ahead = admission.read_ahead();
-        ahead.set(CAPACITY / 4);
-        assert_eq!(admission.read_room(1 << 16), READ_AHEAD_BYTES_MIN);
-        assert!(admission.is_short());
+        ahead.set(CAPACITY);
+        assert_eq!(admission.read_room(CAPACITY), READ_AHEAD_BYTES_MIN);
         drop(ahead);
+        assert_eq!(admission.used(), 0);
+    }
+
+    #[test]
+    fn what_waiting_frames_have_sent_already_stops_nobody() {
+        let admission = Admission::new(CAPACITY);
+        // Everybody's first read together exceeds the lane.
+        let claims: Vec<Claim> = (0..64)
+            .map(|_| admission.claim(LARGE_LANE - 1, LARGE_LANE / 8, at(0)))
+            .collect();
+        for (index, claim) in claims.into_iter().enumerate() {
+            assert!(claim.is_granted(), "{index}");
+        }
+        assert_eq!(admission.used(), 0);
+    }
+
+    #[test]
+    fn those_who_send_almost_everything_and_stall_are_bounded() {
+        let admission = Admission::new(CAPACITY);
+        let mut claims = Vec::new();
+        for round in 0..100 {
+            let claim = admission.claim(LARGE_LANE, 4, at(round * 100));
+            admission.release_stalled(at(round * 100 + 50));
+            if claim.is_granted() {
+                claim.received(LARGE_LANE - 5, false, at(round * 100 + 60));
+            }
+            claims.push(claim);
+            assert!(admission.used() <= 3 * LARGE_LANE, "round {round}");
+        }
+        drop(claims);
         assert_eq!(admission.used(), 0);
     }
 }
