@@ -233,7 +233,8 @@ impl Tail {
         let mut found = TailRead::default();
         let first = self.pieces.partition_point(|piece| piece.next <= from);
         for piece in self.pieces.iter().skip(first) {
-            if piece.base >= below || found.bytes >= max {
+            let wants_first = at_least_one && found.bytes == 0;
+            if piece.base >= below || (found.bytes >= max && !wants_first) {
                 break;
             }
             let skip = if piece.base < from {
@@ -242,13 +243,12 @@ impl Tail {
                 0
             };
             let rest = piece.bytes.slice(skip..);
-            let is_first = at_least_one && found.bytes == 0;
             let len = batches_within(
                 &rest,
                 below,
                 piece.next <= below,
-                max - found.bytes,
-                is_first,
+                max.saturating_sub(found.bytes),
+                wants_first,
             );
             if len > 0 {
                 found.pieces.push(rest.slice(..len));

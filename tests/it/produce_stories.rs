@@ -238,7 +238,7 @@ const FORGED: &str = "
 21 0010              transactional without a producer
 23 ffffffff          a last delta below zero
 23 7fffffff          a last delta near overflow
-53 00000000          a sequence without a producer
+53 00000001          a sequence without a producer
 57 00000003          a count above the last delta
 57 00000000          a count of zero
 57 fffffffe          a count below zero

@@ -42,9 +42,44 @@ struct Fetch {
 
 /// What all shards found at one time. One result per part of the plan.
 struct Found {
-    parts: Vec<Result<Fetched, ErrorCode>>,
+    parts: Vec<Result<Fetched, Unread>>,
     /// By shard, in the plan's order.
     shard_bytes: Vec<usize>,
+}
+
+/// Why a partition gives nothing, with what is known of it all the same.
+#[derive(Clone, Copy)]
+struct Unread {
+    code: ErrorCode,
+    log_start: Offset,
+    high_watermark: Offset,
+}
+
+impl From<ErrorCode> for Unread {
+    fn from(code: ErrorCode) -> Unread {
+        Unread {
+            code,
+            log_start: Offset::NONE,
+            high_watermark: Offset::NONE,
+        }
+    }
+}
+
+impl From<ReadError> for Unread {
+    fn from(error: ReadError) -> Unread {
+        let unread = Unread::from(errors::read(error));
+        match error {
+            ReadError::OffsetOutOfRange {
+                log_start,
+                high_watermark,
+            } => Unread {
+                log_start,
+                high_watermark,
+                ..unread
+            },
+            _ => unread,
+        }
+    }
 }
 
 type Asked = Vec<Answer>;
@@ -141,21 +176,21 @@ impl Fetch {
 
     async fn collect(&self, asked: Asked, bytes_max: usize) -> Found {
         let mut found = Found {
-            parts: vec![Err(ErrorCode::UnknownServerError); self.plan.parts.len()],
+            parts: vec![Err(ErrorCode::UnknownServerError.into()); self.plan.parts.len()],
             shard_bytes: Vec::with_capacity(asked.len()),
         };
         for (shard, answer) in self.plan.shards.iter().zip(asked) {
-            let results = match answer.await {
+            let results: Vec<Result<Fetched, Unread>> = match answer.await {
                 Response::Fetch(results) if results.len() == shard.parts.len() => results
                     .into_iter()
-                    .map(|result: Result<Fetched, ReadError>| result.map_err(errors::read))
+                    .map(|result| result.map_err(Unread::from))
                     .collect(),
                 Response::Fetch(_) => {
-                    vec![Err(ErrorCode::UnknownServerError); shard.parts.len()]
+                    vec![Err(ErrorCode::UnknownServerError.into()); shard.parts.len()]
                 }
                 other => {
                     let code = errors::unanswered_read(Unanswered::from(other));
-                    vec![Err(code); shard.parts.len()]
+                    vec![Err(code.into()); shard.parts.len()]
                 }
             };
             let bytes = results.iter().flatten().map(|fetched| fetched.bytes).sum();
@@ -237,9 +272,10 @@ impl Fetch {
         let partitions = topic.partitions.iter().map(|&(index, planned)| {
             let result = match planned {
                 Planned::Part(part) => {
-                    std::mem::replace(&mut found.parts[part], Err(ErrorCode::UnknownServerError))
+                    let taken = Err(ErrorCode::UnknownServerError.into());
+                    std::mem::replace(&mut found.parts[part], taken)
                 }
-                Planned::Refused(code) => Err(code),
+                Planned::Refused(code) => Err(code.into()),
             };
             self.partition(index, result)
         });
@@ -251,14 +287,13 @@ impl Fetch {
         }
     }
 
-    fn partition(&self, index: i32, result: Result<Fetched, ErrorCode>) -> PartitionData {
+    fn partition(&self, index: i32, result: Result<Fetched, Unread>) -> PartitionData {
         let aborted = match self.isolation {
             Isolation::ReadCommitted => Some(Vec::new()),
             Isolation::ReadUncommitted => None,
         };
         let data = PartitionData {
             partition_index: index,
-            high_watermark: Offset::NONE.0,
             aborted_transactions: aborted,
             ..PartitionData::default()
         };
@@ -270,8 +305,10 @@ impl Fetch {
                 records: Some(RecordPieces(fetched.pieces)),
                 ..data
             },
-            Err(code) => PartitionData {
-                error_code: self.call.code(code),
+            Err(unread) => PartitionData {
+                error_code: self.call.code(unread.code),
+                high_watermark: unread.high_watermark.0,
+                log_start_offset: unread.log_start.0,
                 ..data
             },
         }
