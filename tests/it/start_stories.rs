@@ -10,10 +10,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs the command, which must end by itself with code 1 and one line that has all of `fragments`.
+/// Wrong usage, known from the arguments alone.
+const USAGE: i32 = 2;
+const FAILED: i32 = 1;
+
 fn refused(command: &mut Command, fragments: &[&str]) {
+    ended(command, FAILED, fragments);
+}
+
+/// Runs the command, which must end by itself with the code and one line that has all of `fragments`.
+fn ended(command: &mut Command, code: i32, fragments: &[&str]) {
     let (status, text) = failed_start(command);
-    assert_eq!(status.code(), Some(1), "{status}\n{text}");
+    assert_eq!(status.code(), Some(code), "{status}\n{text}");
     let errors: Vec<&str> = text
         .lines()
         .filter(|line| line.starts_with("ottla: "))
@@ -173,8 +181,9 @@ fn settings_that_cannot_be_are_named() {
         ("kafka.no.such.key", "1", &["no.such.key"]),
     ];
     for (key, value, fragments) in rows {
-        refused(
+        ended(
             &mut Start::in_directory(&data).set(key, value).command(),
+            USAGE,
             fragments,
         );
     }
@@ -198,13 +207,13 @@ fn a_file_is_read_and_its_faults_are_named() {
         fs::write(&file, text).expect("writable");
         let mut command = Start::in_directory(&directory.path().join("data")).command();
         command.arg("--config").arg(&file);
-        refused(&mut command, &["ottla.toml", fragment]);
+        ended(&mut command, USAGE, &["ottla.toml", fragment]);
     }
     let mut command = Start::in_directory(&directory.path().join("data")).command();
     command
         .arg("--config")
         .arg(directory.path().join("absent.toml"));
-    refused(&mut command, &["absent.toml"]);
+    ended(&mut command, USAGE, &["absent.toml"]);
 }
 
 /// File < environment < command line.
@@ -234,14 +243,14 @@ fn no_arguments_are_enough() {
     let directory = Directory::new("start_no_arguments");
     // Fixed ports, so a network of its own.
     let script = format!(
-        "ip link set lo up && cd {} && {} serve > ready & broker=$!
+        "ip link set lo up
+         {} serve > ready 2> log & broker=$!
          for n in $(seq 600); do grep -q ottla ready 2>/dev/null && break; sleep 0.1; done
-         cat ready; : < /dev/tcp/127.0.0.1/9092 && : < /dev/tcp/::1/9092 && : < /dev/tcp/127.0.0.1/9644 && echo dialled
+         cat ready
+         : < /dev/tcp/127.0.0.1/9092 && : < /dev/tcp/::1/9092 && : < /dev/tcp/127.0.0.1/9644 && echo dialled
          kill $broker; wait $broker; echo code $?",
-        directory.path().display(),
         binary().display()
     );
-    let script = script.replace("serve > ready", "serve > ready 2> log");
     let run = Command::new("unshare")
         .args(["-n", "bash", "-c", &script])
         .current_dir(directory.path())
