@@ -4,8 +4,9 @@ use crate::base::limits::SHARD_IO_MEMORY_BYTES;
 use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
 use std::time::Duration;
 
-/// How long a task may run beside a runnable one before it is asked to yield; the default answers in 200 ms.
-const PREEMPT_AFTER: Duration = Duration::from_micros(500);
+/// Never: the task queues of a shard bring their own preemption. A timer that fires before the first task of an executor
+/// has run would park it for good (see `shards::keep_awake`).
+const PREEMPT_AFTER: Duration = Duration::from_secs(3600);
 /// Submissions of one turn, and the number of completions that ask a running task to yield.
 const RING_DEPTH: usize = 256;
 /// Each executor registers its I/O memory with three rings.

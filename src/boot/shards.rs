@@ -14,6 +14,10 @@ use flume::{Receiver, Sender};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Long enough to cost an idle core next to nothing, short enough not to be noticed.
+const SLEEP_MAX: Duration = Duration::from_millis(5);
 
 /// What boot tells a shard that serves; each is acknowledged.
 enum Order {
@@ -95,7 +99,10 @@ where
         }
         Ok(executor) => {
             let _ = made.send(Ok(()));
-            executor.run(work());
+            executor.run(async move {
+                glommio::spawn_local(keep_awake()).detach();
+                work().await;
+            });
         }
     });
     let thread = thread.map_err(|error| StartError::Runtime {
@@ -104,6 +111,18 @@ where
     let made = is_made.recv();
     made.unwrap_or_else(|_| Err(died()))?;
     Ok(thread)
+}
+
+/// Bounds how long this executor may sleep beside work of its own.
+///
+/// glommio-ng 0.12.0 parks with runnable tasks when its preemption timer fires between arming it and the first task,
+/// as happens when the thread loses its core just then; it slept until something else woke it, which in a start or
+/// beside a client that waits was never. A pending timer is such a something. Fixed upstream by glommio/glommio#53,
+/// which no release has: remove this with it.
+async fn keep_awake() {
+    loop {
+        glommio::timer::sleep(SLEEP_MAX).await;
+    }
 }
 
 fn died() -> StartError {

@@ -9,8 +9,9 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How soon a runnable foreground task must run: it lowers the preemption timer while one is runnable.
-const FOREGROUND_LATENCY: Duration = Duration::from_micros(500);
+/// How long a task may run while another is runnable before it is asked to yield; the executor's own preemption timer
+/// answers in 200 ms, and is off (see `boot::placement`).
+const PREEMPT_AFTER: Latency = Latency::Matters(Duration::from_micros(500));
 
 /// A clone is the same executor.
 #[derive(Clone)]
@@ -28,16 +29,16 @@ struct State {
 impl ShardRuntime {
     /// Makes the task queues of this thread's executor and starts its timer.
     pub fn start(clock: Clock) -> ShardRuntime {
-        let queue = |shares, latency, name| {
-            glommio::executor().create_task_queue(Shares::Static(shares), latency, name)
+        let queue = |shares, name| {
+            glommio::executor().create_task_queue(Shares::Static(shares), PREEMPT_AFTER, name)
         };
         let runtime = ShardRuntime(Rc::new(State {
             clock,
             deadlines: Deadlines::new(clock),
-            foreground: queue(1000, Latency::Matters(FOREGROUND_LATENCY), "foreground"),
-            flush: queue(200, Latency::NotImportant, "flush"),
-            read: queue(100, Latency::NotImportant, "read"),
-            housekeeping: queue(50, Latency::NotImportant, "housekeeping"),
+            foreground: queue(1000, "foreground"),
+            flush: queue(200, "flush"),
+            read: queue(100, "read"),
+            housekeeping: queue(50, "housekeeping"),
         }));
         runtime.spawn(TaskClass::Foreground, runtime.deadlines().clone().run());
         runtime
