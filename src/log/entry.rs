@@ -395,3 +395,6 @@ fn padded_epoch(cursor: &mut Cursor) -> Option<LeaderEpoch> {
     cursor.u32()?;
     Some(epoch)
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ pub mod retention;
 // After a crash.
 pub mod recovery;
 pub mod tail;
+#[cfg(test)]
+pub(crate) mod testing;
 // The node.
 pub mod directory_format;
 pub mod meta_format;

@@ -43,6 +43,7 @@ enum Cut {
 pub struct Committed {
     pub durable: Option<Offset>,
     pub log_start: Option<Offset>,
+    /// Base of the segment that a cut has made the last one.
     pub truncated: Option<Offset>,
     pub dropped: bool,
 }
@@ -344,7 +345,7 @@ impl PartitionLog {
             Change::Truncate { end, at } => {
                 self.cut = Cut::None;
                 self.cut_since = Some(self.cut_since.map_or(*at, |cut| cut.min(*at)));
-                committed.truncated = Some(*end);
+                committed.truncated = Some(at.segment);
                 committed.durable = Some(*end);
             }
             Change::Drop => committed.dropped = true,
@@ -494,3 +495,6 @@ fn extend_run(run: &mut DataChange, header: &BatchHeader) {
     run.bytes += header.total_bytes() as u64;
     run.batches.push(*header);
 }
+
+#[cfg(test)]
+mod tests;

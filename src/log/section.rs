@@ -475,3 +475,6 @@ fn decode_offline(cursor: &mut Cursor) -> Option<Offline> {
         position: cursor.offset()?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -414,3 +414,6 @@ fn batches_within(bytes: &[u8], below: Offset, all_below: bool, max: usize, one:
     }
     end
 }
+
+#[cfg(test)]
+mod tests;

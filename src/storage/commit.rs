@@ -6,8 +6,9 @@ use super::lead_in::{find_place, read_block};
 use super::runtime::{Runtime, TaskClass};
 use super::shared::{Removal, Shared};
 use super::state::{Closed, Lap, Missing};
+use crate::base::ids::PartitionId;
 use crate::base::limits::IDLE_RECORD_AFTER_MS;
-use crate::base::offset::Position;
+use crate::base::offset::{Offset, Position};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -113,12 +114,28 @@ fn complete<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, cycle: &Cycle) {
     for id in completed.log_starts {
         shared.add_removal(Removal::BelowStart(id));
     }
+    for (id, segment) in completed.cut {
+        forget_cut(shared, id, segment);
+    }
     shared.progress.notify();
     let wants_lap = shared.state.borrow().wants_lap();
     if wants_lap {
         shared.lap_wanted.notify();
     }
     shared.tell(completed.events);
+}
+
+/// What readers know of a segment's index may lie above the cut.
+fn forget_cut<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, id: PartitionId, segment: Offset) {
+    let path = shared.log_path(id, segment);
+    let task = shared.clone();
+    shared
+        .running
+        .spawn(&shared.runtime, TaskClass::Foreground, async move {
+            if let Err(error) = task.reader.forget(&path).await {
+                task.fail(error);
+            }
+        });
 }
 
 /// Writes one empty record when nothing has happened for a while: the last answered cycle then has a successor, and

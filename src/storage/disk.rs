@@ -65,6 +65,10 @@ pub trait Disk: Clone + 'static {
 }
 
 /// An open file. Clones share one descriptor and its lock.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "a file's length is a question to the disk"
+)]
 pub trait DiskFile: Clone + 'static {
     type Buffer: Buffer;
 

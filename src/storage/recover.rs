@@ -54,6 +54,7 @@ type Named = (String, Section);
 impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     pub(super) async fn run(self, directory: &mut Directory<D>) -> Result<Outcome, OpenError> {
         self.create_folders().await?;
+        self.check_space().await?;
         let (old, replayed) = self.read_old_life(directory).await?;
         let folders = Folders::read(self.disk, &self.settings.root).await?;
         let replayed = self.complete(replayed).await?;

@@ -46,6 +46,9 @@ struct OpenSegment<D: Disk> {
     used: Cell<u64>,
 }
 
+/// By partition and base offset.
+type OpenSegments<D> = BTreeMap<(PartitionId, Offset), Rc<OpenSegment<D>>>;
+
 /// A closed segment whose file work is done, for its `Sealed` entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Finished {
@@ -59,7 +62,7 @@ pub(super) struct SegmentFiles<D: Disk> {
     disk: D,
     root: PathBuf,
     limits: Limits,
-    open: RefCell<BTreeMap<(PartitionId, Offset), Rc<OpenSegment<D>>>>,
+    open: RefCell<OpenSegments<D>>,
     /// Partitions whose folders exist.
     folders: RefCell<BTreeSet<PartitionId>>,
     clock: Cell<u64>,

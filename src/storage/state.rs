@@ -112,6 +112,7 @@ pub(super) struct Completed {
     pub(super) events: Vec<StoreEvent>,
     pub(super) dropped: Vec<PartitionId>,
     pub(super) log_starts: Vec<PartitionId>,
+    pub(super) cut: Vec<(PartitionId, Offset)>,
     pub(super) partitions: u64,
 }
 
@@ -438,8 +439,9 @@ impl State {
                 .push(StoreEvent::LogStartDurable { partition, offset });
             completed.log_starts.push(partition);
         }
-        if committed.truncated.is_some() {
+        if let Some(segment) = committed.truncated {
             self.recount(partition);
+            completed.cut.push((partition, segment));
         }
         if committed.dropped {
             self.forget(partition);

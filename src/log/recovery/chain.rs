@@ -240,3 +240,6 @@ impl CycleBuilder {
         self.begun.take()
     }
 }
+
+#[cfg(test)]
+mod tests;

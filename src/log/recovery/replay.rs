@@ -245,3 +245,6 @@ impl Replayed {
         section
     }
 }
+
+#[cfg(test)]
+mod tests;

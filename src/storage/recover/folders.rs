@@ -9,8 +9,8 @@ use crate::storage::disk::{Disk, DiskError, DiskFile, OpenMode};
 use crate::storage::errors::OpenError;
 use crate::storage::locking::open_locked;
 use crate::storage::paths::{
-    ballast_folder, ballast_path, journal_folder, partition_folder, state_folder, state_path,
-    topic_folder, topics_folder,
+    ballast_folder, ballast_path, journal_folder, journal_path, partition_folder, state_folder,
+    state_path, topic_folder, topics_folder,
 };
 use crate::storage::removal::remove_topic;
 use crate::storage::runtime::Runtime;
@@ -86,6 +86,30 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             let file = open_locked(self.disk, self.runtime, &path, OpenMode::Write).await?;
             file.set_len(0).await?;
             file.close().await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a disk that cannot hold the journals: it would be full before it holds anything else.
+    pub(super) async fn check_space(&self) -> Result<(), OpenError> {
+        let root = &self.settings.root;
+        let limits = &self.settings.limits;
+        let mut missing = 0;
+        for shard in 0..self.shards {
+            for file in 0..limits.journal_files {
+                let path = journal_path(root, ShardId(shard), file);
+                let len = match file_len(self.disk, &path).await {
+                    Err(DiskError::NotFound { .. }) => 0,
+                    len => len?,
+                };
+                missing += (limits.journal_file_bytes as u64).saturating_sub(len);
+            }
+        }
+        if missing > 0 && self.disk.free_bytes(root).await? < missing {
+            return Err(OpenError::NoSpace {
+                path: root.clone(),
+                needed: missing,
+            });
         }
         Ok(())
     }
