@@ -139,15 +139,8 @@ impl Run {
         let life = live(self.disk.clone(), runtime, plan, self.witness.clone());
         let ended = self.world.run(process, life);
         if std::env::var("OTTLA_CRASH_TALK").is_ok() {
-            eprintln!(
-                "life {}: {:?} ended {:?} phase {:?} at {} {:?}",
-                self.coverage().lives,
-                plan,
-                ended,
-                self.witness.phase.get(),
-                self.world.now_nanos() / 1000,
-                self.disk.counters()
-            );
+            let (life, phase) = (self.coverage().lives, self.witness.phase.get());
+            println!("life {life} ended in {phase:?}: {ended:?}, {plan:?}");
         }
         self.count(ended.is_none());
         if let Some(Err(error)) = ended {

@@ -82,16 +82,27 @@ impl Content {
 
     /// Makes all changes numbered below `before` durable.
     pub fn sync(&mut self, before: u64) {
-        let mut kept = Vec::new();
+        let mut kept: Vec<Change> = Vec::new();
         for change in std::mem::take(&mut self.on_the_way) {
             if change.number >= before || change.forgotten {
                 kept.push(change);
                 continue;
             }
-            match change.what {
-                What::Write { position, bytes } => apply(&mut self.durable, position, &bytes),
-                What::Len(len) => self.durable.resize(len, 0),
-            }
+            // What came before to the same place, and was forgotten, cannot come back.
+            let place = match change.what {
+                What::Write { position, bytes } => {
+                    apply(&mut self.durable, position, &bytes);
+                    (position, position + bytes.len())
+                }
+                What::Len(len) => {
+                    self.durable.resize(len, 0);
+                    (len, usize::MAX)
+                }
+            };
+            let earlier = kept.into_iter();
+            kept = earlier
+                .flat_map(|earlier| without(earlier, place.0, place.1))
+                .collect();
         }
         self.on_the_way = kept;
     }

@@ -21,6 +21,8 @@ pub struct SimDisk {
     world: World,
     process: Process,
     watch: Rc<RefCell<Option<WriteWatch>>>,
+    /// Prints every change: for somebody who follows one seed.
+    talks: bool,
 }
 
 /// Sees every write as it is submitted.
@@ -46,6 +48,7 @@ impl SimDisk {
             world: world.clone(),
             process,
             watch: Rc::default(),
+            talks: std::env::var("OTTLA_CRASH_TALK").is_ok(),
         }
     }
 
@@ -139,10 +142,19 @@ impl SimDisk {
         name: &'static str,
         operation: Operation,
     ) -> Result<(), DiskError> {
+        let about = self
+            .talks
+            .then(|| format!("{name} {}{operation}", path.display()));
         let number = self
             .machine
             .borrow_mut()
             .begin(self.process, open, operation);
+        if let Some(about) = &about {
+            println!(
+                "{:>9} begin {number} {about}",
+                self.world.now_nanos() / 1000
+            );
+        }
         self.world.record(self.machine.borrow().fingerprint(number));
         let mut guard = NotDropped {
             disk: self,
@@ -160,6 +172,13 @@ impl SimDisk {
         } else {
             self.machine.borrow_mut().complete(number)
         };
+        if self.talks {
+            let result = done.as_ref().err();
+            println!(
+                "{:>9} end {number} {result:?}",
+                self.world.now_nanos() / 1000
+            );
+        }
         // Halted at its end: it has happened, and nobody is told.
         self.world.pass_unless_halted().await;
         guard.finished = true;

@@ -7,6 +7,7 @@ use crate::counters::counters;
 use ottla::base::checksum::crc32c;
 use ottla::base::prng::Prng;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 counters! {
@@ -52,6 +53,19 @@ pub enum Operation {
         path: PathBuf,
         before: u64,
     },
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operation::Write {
+                position, bytes, ..
+            } => write!(f, " at {position}, {} bytes", bytes.len()),
+            Operation::Len { len, .. } => write!(f, " to {len}"),
+            Operation::Rename(_, to) => write!(f, " to {}", to.display()),
+            _ => Ok(()),
+        }
+    }
 }
 
 struct InFlight {
