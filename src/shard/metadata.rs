@@ -112,7 +112,8 @@ impl Core {
         }
         if let Command::RemoveTombstone { topic } = &command {
             // Without the tombstone the folder would be a stranger's to the next start.
-            self.store.remove_topic(*topic).await;
+            let removed = self.store.remove_topic(*topic).await;
+            removed.map_err(|_| ProposeError::Unavailable)?;
         }
         let before = decider.controller.image().clone();
         let Proposal {

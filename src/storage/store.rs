@@ -147,13 +147,14 @@ impl<D: Disk, R: Runtime> Store<D, R> {
     }
 
     /// Removes the folder of a deleted topic, when every shard has said `Removed` of each of its partitions, and before
-    /// its tombstone goes. On one shard only.
-    pub async fn remove_topic(&self, topic: TopicId) {
+    /// its tombstone goes. On one shard only. An error fails the directory, and the tombstone has to stay.
+    pub async fn remove_topic(&self, topic: TopicId) -> Result<(), OpenError> {
         let shared = &self.shared;
         let removed = removal::remove_topic(&shared.disk, &shared.settings.root, topic);
-        if let Err(error) = removed.await {
-            shared.fail(error);
-        }
+        removed.await.map_err(|error| {
+            shared.fail(error.clone());
+            OpenError::Disk(error)
+        })
     }
 
     /// Takes room for a batch of this many bytes, before it gets its offset.

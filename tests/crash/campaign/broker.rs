@@ -211,10 +211,7 @@ impl Admin {
 
     /// Of this deleted topic every partition has been removed.
     pub async fn forget_topic(&mut self, shards: &Shards, id: TopicId) -> Result<(), OpenError> {
-        shards.all[0].store.remove_topic(id).await;
-        if shards.is_failed() {
-            return Err(OpenError::Failed);
-        }
+        shards.all[0].store.remove_topic(id).await?;
         self.write(Change::Forgotten(id)).await
     }
 

@@ -161,6 +161,7 @@ impl Run {
     fn plan(&mut self) -> LifePlan {
         let lives = self.coverage().lives;
         let is_long = lives % 6 == 5 && self.coverage().ring_laps_in_one_life < RING_LAPS_MIN;
+        let lacks_late_write = self.disk.counters().late_segment_writes == 0;
         let prng = &mut self.prng;
         let shards = if prng.chance(40) {
             5 - self.shards
@@ -172,13 +173,11 @@ impl Run {
         self.shards = shards;
         let batches = if is_long { 250 } else { 4 << prng.below(5) };
         let cut_after = skewed(prng, 3000, 9);
-        let lacks_late_write = self.disk.counters().late_segment_writes == 0;
-        let likelihood = if lacks_late_write && lives > 10 {
-            60
-        } else {
-            25
-        };
-        let by_segment_write = !is_long && prng.chance(likelihood);
+        // Rare by itself: a segment write under way at a kill, and a successor that lives to see it land.
+        let waits_for_segment_write = !is_long && lives > 8 && lives % 3 == 0 && lacks_late_write;
+        let by_segment_write = waits_for_segment_write || (!is_long && prng.chance(25));
+        let batches = if waits_for_segment_write { 64 } else { batches };
+        let is_cut = !is_long && !waits_for_segment_write && prng.chance(85);
         LifePlan {
             start: Start {
                 shards,
@@ -192,7 +191,7 @@ impl Run {
                 deletes_topic: prng.chance(30),
                 pause_micros_max: 50 << prng.below(7),
             },
-            cut_after: (!is_long && prng.chance(85)).then_some(cut_after),
+            cut_after: is_cut.then_some(cut_after),
             cut_at_segment_write: by_segment_write.then_some(1 + prng.below(8)),
             fail_after: (!is_long && prng.chance(8)).then_some(cut_after / 2 + 1),
             stops: prng.chance(35),

@@ -129,7 +129,7 @@ impl Content {
                     }
                 }
                 What::Write { position, bytes } => {
-                    if garbage && prng.chance(15) {
+                    if garbage && prng.chance(30) {
                         self.spoil_block(position, bytes.len(), prng);
                         spoiled += 1;
                     }
