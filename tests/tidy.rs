@@ -95,7 +95,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("std::thread", RUNTIME),
     ("std::env", &["boot/", "main/"]),
     ("std::process", &["boot/", "main/"]),
-    ("Instant::now", &["shard/clock", "main/"]),
+    ("Instant::now", &["shard/clock", "boot/", "main/"]),
     ("SystemTime", &["shard/clock", "main/"]),
     ("getrandom", &["shard/entropy"]),
     ("rand::", &[]),

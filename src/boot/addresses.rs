@@ -5,10 +5,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Attempts to find a port that is free on both families.
 const FREE_PORT_TRIES: usize = 64;
+const PORT_WAIT: Duration = Duration::from_secs(2);
+const PORT_GLANCE: Duration = Duration::from_millis(20);
 const LISTENER_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where a plane listens, with the port it really has.
@@ -37,7 +39,7 @@ pub(super) fn find(host: &str, port: u16) -> Result<Listen, StartError> {
     let tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
     let mut last = None;
     for _ in 0..tries {
-        match probe(&hosts, port) {
+        match probe_patiently(&hosts, port) {
             Ok(addresses) => {
                 return Ok(Listen {
                     host: host.to_owned(),
@@ -71,6 +73,19 @@ fn resolve(host: &str) -> Result<Vec<IpAddr>, StartError> {
         return Err(unknown());
     }
     Ok(addresses)
+}
+
+/// A killed broker's listeners outlive it until the kernel has undone its rings, so a taken port is asked for again.
+fn probe_patiently(hosts: &[IpAddr], port: u16) -> Result<Vec<SocketAddr>, StartError> {
+    let started = Instant::now();
+    loop {
+        match probe(hosts, port) {
+            Err(StartError::PortTaken { .. }) if started.elapsed() < PORT_WAIT => {
+                std::thread::sleep(PORT_GLANCE);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Binds each host exclusively, all to the port that the first one gets, and lets go again.

@@ -1,10 +1,12 @@
 """A real broker for client suites: started on free ports, awaited with a deadline, ended by its own id."""
 
 import os
+import random
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -30,13 +32,26 @@ def directory(name):
     return path
 
 
+def free_address():
+    """A free port that no outgoing connection is given: a client that dials it while the broker is down could
+    otherwise be connected with itself, and keep the broker from coming back."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return f"127.0.0.1:{port}"
+            except OSError:
+                continue
+
+
 class Broker:
     """One process on one data directory. After `kill` or `stop`, `start` runs the next life."""
 
-    def __init__(self, path, *arguments, listen="127.0.0.1:0"):
+    def __init__(self, path, *arguments, listen=None):
         self.path = path
         self.arguments = list(arguments)
-        self.listen = listen
+        self.listen = listen or free_address()
         self.process = None
         self.lives = 0
 
@@ -52,8 +67,6 @@ class Broker:
         if match is None:
             raise AssertionError(f"not the ready line; see {self.path}")
         self.address, self.admin = match.group(1), match.group(2)
-        # A next life comes back where clients expect it.
-        self.listen = self.address
         return self
 
     def _line(self, deadline):

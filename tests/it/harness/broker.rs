@@ -6,8 +6,10 @@ use super::wait::{PATIENCE, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -16,6 +18,19 @@ pub fn binary() -> PathBuf {
     match std::env::var_os("OTTLA_BINARY") {
         Some(path) => path.into(),
         None => env!("CARGO_BIN_EXE_ottla").into(),
+    }
+}
+
+/// A free port that no outgoing connection is given: a client that dials it while the broker is down could otherwise be
+/// connected with itself, and keep the broker from coming back. Tests of one process take different ones.
+fn free_address() -> String {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = TAKEN.fetch_add(1, Ordering::Relaxed) + std::process::id() * 61;
+        let address = format!("127.0.0.1:{}", 20_000 + place % 12_000);
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
     }
 }
 
@@ -33,7 +48,7 @@ impl Start {
     pub fn in_directory(data: &Path) -> Start {
         Start {
             data: data.into(),
-            listen: "127.0.0.1:0".into(),
+            listen: free_address(),
             admin: "127.0.0.1:0".into(),
             shards: 2,
             arguments: Vec::new(),
