@@ -173,21 +173,38 @@ pub(super) async fn prepare_file<D: Disk, R: Runtime>(
 ) -> Result<D::File, OpenError> {
     let path = journal_path(root, shard, index);
     let file = open_locked(disk, runtime, &path, OpenMode::WriteThrough).await?;
-    // Zeros are written from the beginning to the end, so the length tells how far an earlier attempt came.
-    let mut at = block_floor(file.len().await?);
-    let is_new = at == 0;
-    while at < file_bytes as u64 {
-        let len = FILL_BYTES.min(file_bytes - at as usize);
+    let len = file.len().await?;
+    if len >= file_bytes as u64 {
+        return Ok(file);
+    }
+    file.close().await?;
+    fill(disk, runtime, &path, block_floor(len), file_bytes as u64).await?;
+    if len == 0 {
+        disk.sync_directory(&journal_folder(root)).await?;
+    }
+    open_locked(disk, runtime, &path, OpenMode::WriteThrough).await
+}
+
+/// Writes zeros and syncs once: what a crash leaves of it is no record, and the length tells how far it came.
+async fn fill<D: Disk, R: Runtime>(
+    disk: &D,
+    runtime: &R,
+    path: &Path,
+    mut at: u64,
+    end: u64,
+) -> Result<(), OpenError> {
+    let file = open_locked(disk, runtime, path, OpenMode::Write).await?;
+    while at < end {
+        let len = FILL_BYTES.min((end - at) as usize);
         let mut zeros = disk.allocate(len);
         zeros.as_bytes_mut().fill(0);
         file.write_at(zeros, at).await?;
         at += len as u64;
         runtime.yield_now().await;
     }
-    if is_new {
-        disk.sync_directory(&journal_folder(root)).await?;
-    }
-    Ok(file)
+    file.sync().await?;
+    file.close().await?;
+    Ok(())
 }
 
 const _: () = assert!(FILL_BYTES.is_multiple_of(BLOCK));
