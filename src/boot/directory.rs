@@ -34,6 +34,7 @@ pub(super) async fn open_directory(plan: &Plan) -> Result<Opened, StartError> {
     let open = open_settings(settings);
     let locked = lock_directory(DmaDisk::new(), runtime.clone(), &open);
     let mut locked = locked.await.map_err(failed)?;
+    tracing::debug!("the directory is locked");
     let metadata = locked.take_metadata();
     let mut controller = controller(settings, locked.identity(), metadata)?;
     let known = known_topics(controller.image());
@@ -46,6 +47,7 @@ pub(super) async fn open_directory(plan: &Plan) -> Result<Opened, StartError> {
         deleted_done,
         ..
     } = recovered.map_err(failed)?;
+    tracing::debug!("recovered");
     let tombstones = deleted_done.into_iter();
     let tombstones = tombstones.map(|topic| Command::RemoveTombstone { topic });
     for command in std::iter::once(registration(settings)).chain(tombstones) {

@@ -26,6 +26,7 @@ pub fn start(level: &str) -> Result<Logging, String> {
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(false)
+        .with_thread_names(true)
         .finish();
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|_| "the log was started twice".to_owned())?;

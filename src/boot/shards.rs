@@ -5,6 +5,7 @@ use super::host;
 use super::placement;
 use crate::admin::ShardEnd;
 use crate::server::{self, ConnectionCounts};
+use crate::shard::clock::Clock;
 use crate::shard::runtime::ShardRuntime;
 use crate::shard::{Seed, ShardHandle};
 use crate::storage::dma::DmaDisk;
@@ -133,11 +134,11 @@ fn died() -> StartError {
 
 impl Post {
     /// A whole shard but shard 0: from its seed to its last order.
-    pub(super) async fn serve(self) {
+    pub(super) async fn serve(self, clock: Clock) {
+        let runtime = ShardRuntime::start(clock);
         let Ok(seed) = self.seeds.recv_async().await else {
             return;
         };
-        let runtime = ShardRuntime::start(seed.clock);
         if let Some(handle) = self.start(runtime, seed).await {
             self.follow(handle).await;
         }

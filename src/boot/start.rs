@@ -57,6 +57,7 @@ pub fn serve(
     let (posts, crew) = shards::crew(shards, operators.unwrap_or_default());
     let admin = admin.map(Arc::new);
     let shown = admin.clone();
+    let clock = plan.clock;
     let mut threads = Vec::new();
     let mut posts = posts.into_iter().zip(plan.cpus.clone()).enumerate();
     let (_, (first, cpu)) = posts.next().expect("a broker has a shard");
@@ -74,7 +75,7 @@ pub fn serve(
     )?);
     for (index, (post, cpu)) in posts {
         threads.push(shards::launch(index, cpu, io_memory, shards, move || {
-            post.serve()
+            post.serve(clock)
         })?);
     }
     let gone = || StartError::Shard {
@@ -159,7 +160,6 @@ async fn lead(
     } = open_directory(&plan).await?;
     let seed = Seed {
         mesh: Mesh::new(crew.shards()),
-        clock: plan.clock,
         settings: plan.settings.clone(),
         image,
         recovered: RecoveredShards::new(shards),

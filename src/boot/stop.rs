@@ -14,8 +14,8 @@ use signal_hook::iterator::Signals;
 use std::io::Write;
 use std::time::Duration;
 
-/// Catches SIGTERM and SIGINT from now on. The first is received here, a second one ends the process at once: what
-/// was acknowledged is durable anyway.
+/// Catches SIGTERM and SIGINT from now on. The first is received here, and if the process has not ended a bounded time
+/// later, it is ended: what was acknowledged is durable anyway.
 pub(super) fn signals() -> Result<Receiver<i32>, StartError> {
     let failed = |error: std::io::Error| StartError::Runtime {
         reason: error.to_string(),
@@ -26,29 +26,14 @@ pub(super) fn signals() -> Result<Receiver<i32>, StartError> {
     let thread = thread.spawn(move || {
         let mut caught = signals.forever();
         let _ = caught.next().map(|signal| requested.send(signal));
-        watch();
-        if caught.next().is_some() {
-            cut_off("a second signal");
-        }
+        // Further signals change nothing: a stop is bounded in time, and some senders send twice.
+        std::thread::sleep(Duration::from_millis(STOP_MS_MAX));
+        let line = "ottla: the stop took too long: cut off; nothing acknowledged is lost, the next start replays\n";
+        let _ = std::io::stderr().write_all(line.as_bytes());
+        std::process::exit(1);
     });
     thread.map_err(failed)?;
     Ok(request)
-}
-
-/// Ends a stop that takes too long.
-fn watch() {
-    let thread = std::thread::Builder::new().name("stop-watch".to_owned());
-    let _ = thread.spawn(|| {
-        std::thread::sleep(Duration::from_millis(STOP_MS_MAX));
-        cut_off("the stop took too long");
-    });
-}
-
-fn cut_off(why: &str) {
-    let line =
-        format!("ottla: {why}: cut off; nothing acknowledged is lost, the next start replays\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
-    std::process::exit(1);
 }
 
 pub(super) async fn stop(

@@ -26,7 +26,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone)]
 pub struct Seed {
     pub mesh: Mesh,
-    pub clock: super::clock::Clock,
     pub settings: Arc<Settings>,
     pub image: Arc<Image>,
     pub recovered: RecoveredShards,
@@ -58,6 +57,7 @@ impl ShardHandle {
     ) -> Result<ShardHandle, OpenError> {
         let shards = seed.mesh.shards();
         let (id, mailbox, receivers) = seed.mesh.join(&runtime).await;
+        tracing::debug!(%id, "joined the mesh");
         let ear = Rc::new(Ear::default());
         let settings = StoreSettings {
             root: seed.settings.data_dir.clone(),
@@ -93,6 +93,7 @@ impl ShardHandle {
             cells: Default::default(),
             plane: Default::default(),
         });
+        tracing::debug!(%id, "the store has started");
         core.adopt();
         ear.attach(&core);
         core.start_tasks(receivers);
