@@ -9,6 +9,8 @@ use crate::metrics::ShardSnapshot;
 use crate::shard::ShardHandle;
 use crate::shard::request::{Request, Response};
 use flume::{Receiver, Sender};
+use futures_lite::future;
+use std::pin::pin;
 use std::time::Duration;
 
 /// Questions that wait for one shard; another one finds the shard stuck.
@@ -48,16 +50,24 @@ impl AdminEnd {
     /// What every shard says, in their order; `None`: it did not answer in time.
     pub(super) async fn reports(&self) -> Vec<Option<Report>> {
         let asked: Vec<Option<Receiver<Report>>> = self.shards.iter().map(ask).collect();
-        let deadline = tokio::time::Instant::now() + ANSWER_WAIT;
+        let mut wait = pin!(tokio::time::sleep(ANSWER_WAIT));
         let mut reports = Vec::with_capacity(asked.len());
         for answer in asked {
-            reports.push(match answer {
-                Some(answer) => {
-                    let report = tokio::time::timeout_at(deadline, answer.recv_async()).await;
-                    report.ok().and_then(Result::ok)
-                }
-                None => None,
-            });
+            let Some(answer) = answer else {
+                reports.push(None);
+                continue;
+            };
+            // One wait for all: what has come by its end counts.
+            if wait.is_elapsed() {
+                reports.push(answer.try_recv().ok());
+                continue;
+            }
+            let received = async { answer.recv_async().await.ok() };
+            let waited = async {
+                wait.as_mut().await;
+                None
+            };
+            reports.push(future::or(received, waited).await);
         }
         reports
     }

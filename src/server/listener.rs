@@ -89,9 +89,11 @@ fn serve(server: &Rc<Server>, stream: TcpStream, counts: &ConnectionCounts) {
     };
     stats.connections_opened.add(1);
     let connection = Connection::new(server.clone(), stream);
+    let handle = server.handle.clone();
     server.handle.spawn(async move {
         let end = connection.run().await;
         drop(seat);
+        handle.stats().connections_closed.add(1);
         report(peer, &end);
     });
 }

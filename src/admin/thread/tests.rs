@@ -1,5 +1,5 @@
-use super::super::bridge::Report;
 use super::*;
+use crate::admin::bridge::Report;
 use crate::metrics::ShardSnapshot;
 use std::io::{Read, Write};
 use std::net::TcpStream;
