@@ -1,7 +1,7 @@
 //! Everything that can go wrong in storage, as values.
 
 use super::disk::DiskError;
-use crate::base::ids::{Life, NodeId, ShardId, Uuid};
+use crate::base::ids::{Life, NodeId, Uuid};
 use crate::base::offset::Offset;
 use std::path::PathBuf;
 
@@ -98,11 +98,4 @@ impl From<DiskError> for ReadError {
     fn from(error: DiskError) -> ReadError {
         ReadError::Disk(error)
     }
-}
-
-/// Which shard of which directory failed, for the log line.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
-    pub shard: ShardId,
-    pub error: DiskError,
 }

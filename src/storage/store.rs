@@ -33,7 +33,6 @@ pub use super::state::Reservation;
 /// The storage of one shard. Owned by its core; every method is called there.
 pub struct Store<D: Disk, R: Runtime> {
     pub(super) shared: Rc<Shared<D, R>>,
-    started: Vec<PartitionStart>,
 }
 
 impl<D: Disk, R: Runtime> Store<D, R> {
@@ -67,11 +66,6 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             generation: recovered.generation,
             ballast: Ballast::open(&disk, &runtime, root, owner.shard).await?,
         };
-        let started = recovered
-            .partitions
-            .iter()
-            .map(|(_, section)| PartitionStart::of(section));
-        let started = started.collect();
         let shared = Rc::new(Shared::new(disk, runtime, settings, owner, observer));
         for (topic_name, section) in recovered.partitions {
             let partition = Partition::new(section, &topic_name, LogConfig::DEFAULT);
@@ -80,7 +74,7 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         }
         let now = shared.runtime.now();
         let guard = ClockGuard::new(recovered.last_wall, now.wall, now.instant);
-        let store = Rc::new(Store { shared, started });
+        let store = Rc::new(Store { shared });
         store.spawn_tasks(journal, flusher, guard);
         Ok(store)
     }
@@ -120,9 +114,14 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         );
     }
 
-    /// Every partition of this shard, as it stood at the start.
+    /// Every partition of this shard as far as it is durable: right after the start, as it stood then.
     pub fn partitions(&self) -> Vec<PartitionStart> {
-        self.started.clone()
+        let state = self.shared.state.borrow();
+        let sections = state
+            .partitions
+            .values()
+            .map(|partition| partition.log.section());
+        sections.map(PartitionStart::of).collect()
     }
 
     /// Makes a partition known. Nothing happens on disk before its first lap.
