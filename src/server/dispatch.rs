@@ -167,6 +167,7 @@ fn route(call: Call, body: Bytes) -> Result<Dispatched, DecodeError> {
         ApiKey::CreateTopics => to!(create_topics),
         ApiKey::DeleteTopics => to!(delete_topics),
         ApiKey::DeleteRecords => to!(delete_records),
+        ApiKey::FindCoordinator => to!(find_coordinator),
         ApiKey::InitProducerId => to!(init_producer_id),
         ApiKey::OffsetForLeaderEpoch => to!(offset_for_leader_epoch),
         ApiKey::DescribeConfigs => to!(describe_configs),

@@ -71,7 +71,7 @@ apis! {
     3  Metadata                0-13 9     served
     8  OffsetCommit            2-9  8     later
     9  OffsetFetch             1-9  6     later
-    10 FindCoordinator         0-6  3     later
+    10 FindCoordinator         0-6  3     served
     11 JoinGroup               0-9  6     later
     12 Heartbeat               0-4  4     later
     13 LeaveGroup              0-5  4     later

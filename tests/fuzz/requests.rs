@@ -42,6 +42,7 @@ pub(crate) fn cases(api: ApiKey, version: i16, world: &World) -> Vec<Case> {
         ApiKey::Fetch => cases.fetch(),
         ApiKey::ListOffsets => cases.list_offsets(),
         ApiKey::Metadata => cases.metadata(),
+        ApiKey::FindCoordinator => cases.find_coordinator(),
         ApiKey::ApiVersions => cases.api_versions(),
         ApiKey::CreateTopics => cases.create_topics(),
         ApiKey::DeleteTopics => cases.delete_topics(),
@@ -100,6 +101,27 @@ impl Cases<'_> {
                 (self.world.topic.clone(), Uuid::ZERO),
                 (NOWHERE.to_owned(), Uuid::ZERO),
             ]
+        }
+    }
+
+    /// There are no groups and no transactions yet: whoever names one is refused.
+    fn find_coordinator(&mut self) {
+        use find_coordinator::*;
+        let request = |key_type: i8, keys: &[&str]| FindCoordinatorRequest {
+            key: keys.first().unwrap_or(&"").to_string(),
+            key_type,
+            coordinator_keys: keys.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        if self.version >= 4 {
+            self.add(Valid, "nobody", &request(0, &[]));
+        }
+        self.add(Error, "a group", &request(0, &["group"]));
+        self.add(Error, "a group without a name", &request(0, &[""]));
+        if self.version >= 1 {
+            self.add(Error, "a transactional id", &request(1, &["id"]));
+            self.add(Error, "a share group", &request(2, &["share"]));
+            self.add(Error, "nothing known", &request(-7, &["x", "y"]));
         }
     }
 

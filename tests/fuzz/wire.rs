@@ -262,7 +262,10 @@ fn hostile_frames_are_what_their_tags_say() {
             valid + error + close >= 40 && *close >= 20,
             "{api} {version}"
         );
-        assert!(*valid > 0 || !api.api().served, "{api} {version}");
+        // There are no groups and no transactions yet: a single key is always refused.
+        let gives_nothing = *api == ApiKey::FindCoordinator && *version < 4;
+        let expected = api.api().served && !gives_nothing;
+        assert!(*valid > 0 || !expected, "{api} {version}");
     }
     assert_eq!(
         counts.len(),

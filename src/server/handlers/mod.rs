@@ -25,6 +25,7 @@ pub(crate) mod delete_topics;
 pub(crate) mod describe_configs;
 pub(crate) mod incremental_alter_configs;
 
+pub(crate) mod find_coordinator;
 pub(crate) mod init_producer_id;
 
 mod by_shard;

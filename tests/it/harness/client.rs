@@ -30,6 +30,7 @@ macro_rules! questions {
 questions! {
     ProduceRequest, Produce, ProduceResponse;
     FetchRequest, Fetch, FetchResponse;
+    m::find_coordinator::FindCoordinatorRequest, FindCoordinator, m::find_coordinator::FindCoordinatorResponse;
     m::list_offsets::ListOffsetsRequest, ListOffsets, m::list_offsets::ListOffsetsResponse;
     m::metadata::MetadataRequest, Metadata, m::metadata::MetadataResponse;
     m::api_versions::ApiVersionsRequest, ApiVersions, m::api_versions::ApiVersionsResponse;
