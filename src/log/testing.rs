@@ -27,7 +27,7 @@ pub(crate) fn batch_of(
 ) -> StampedBatch {
     let header = BatchHeader {
         base_offset: Offset(base),
-        batch_length: i32::try_from(bytes - 12).unwrap(),
+        batch_length: i32::try_from(bytes - 12).expect("a test batch is small"),
         leader_epoch: LeaderEpoch(epoch),
         crc: 0,
         attributes: Attributes::new(Codec::None),

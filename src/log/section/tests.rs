@@ -1,7 +1,7 @@
 use super::*;
 use crate::base::ids::ProducerId;
 use crate::base::time::Timestamp;
-use crate::log::testing::{PARTITION, batch, batch_of};
+use crate::log::testing::{PARTITION, batch_of};
 use crate::record::StampedBatch;
 
 fn data(section: &Section, batches: &[StampedBatch]) -> Change {
@@ -136,89 +136,67 @@ fn the_log_start_takes_whole_segments_with_it() {
     assert_eq!(section.log_start, Offset(20), "it never falls");
 }
 
-#[test]
-fn a_change_that_does_not_follow_is_refused_and_changes_nothing() {
-    let section = story();
-    let end = section.end();
+/// Data at the end of the story, but for what the case changes.
+fn wrong_data(end: Position) -> Vec<Change> {
+    let of = |base, epoch| vec![batch_of(base, 1, 100, epoch, ProducerId::NONE, -1).header];
     let gap = Position {
         byte: end.byte + 1,
         ..end
     };
-    let headers = |batch: StampedBatch| vec![batch.header];
-    let cases = [
-        Change::Data(DataChange {
-            at: gap,
-            bytes: 100,
-            batches: headers(batch_of(31, 1, 100, 2, ProducerId::NONE, -1)),
-        }),
-        Change::Data(DataChange {
-            at: end,
-            bytes: 100,
-            batches: headers(batch_of(32, 1, 100, 2, ProducerId::NONE, -1)),
-        }),
-        Change::Data(DataChange {
-            at: end,
-            bytes: 100,
-            batches: headers(batch(31, 1, 100)),
-        }),
-        Change::Data(DataChange {
-            at: end,
-            bytes: 99,
-            batches: headers(batch_of(31, 1, 100, 2, ProducerId::NONE, -1)),
-        }),
-        Change::Data(DataChange {
-            at: end,
-            bytes: 0,
-            batches: Vec::new(),
-        }),
-        Change::EpochStart {
-            epoch: LeaderEpoch(2),
-            offset: Offset(31),
-        },
-        Change::EpochStart {
-            epoch: LeaderEpoch(3),
-            offset: Offset(32),
-        },
-        Change::Truncate {
-            end: Offset(32),
-            at: end,
-        },
-        Change::Truncate {
-            end: Offset(31),
-            at: Position {
-                segment: Offset(12),
-                byte: 0,
-            },
-        },
-        Change::Truncate {
-            end: Offset(10),
-            at: Position {
-                segment: Offset(0),
-                byte: 201,
-            },
-        },
+    [
+        (gap, 100, of(31, 2)),
+        (end, 100, of(32, 2)),
+        (end, 100, of(31, 0)),
+        (end, 99, of(31, 2)),
+        (end, 0, Vec::new()),
+    ]
+    .into_iter()
+    .map(|(at, bytes, batches)| Change::Data(DataChange { at, bytes, batches }))
+    .collect()
+}
+
+fn wrong_places(end: Position) -> Vec<Change> {
+    let at = |segment, byte| Position {
+        segment: Offset(segment),
+        byte,
+    };
+    let index = SideFile::default();
+    let epoch = |epoch, offset| Change::EpochStart {
+        epoch: LeaderEpoch(epoch),
+        offset: Offset(offset),
+    };
+    let cut = |end, at| Change::Truncate {
+        end: Offset(end),
+        at,
+    };
+    let roll = |closed, bytes| Change::Roll {
+        closed: Offset(closed),
+        bytes,
+        base: Offset(31),
+    };
+    let seal = |base, bytes| Change::Sealed {
+        base: Offset(base),
+        bytes,
+        index,
+    };
+    vec![
+        epoch(2, 31),
+        epoch(3, 32),
+        cut(32, end),
+        cut(31, at(12, 0)),
+        cut(10, at(0, 201)),
         Change::LogStart(Offset(32)),
-        Change::Roll {
-            closed: Offset(30),
-            bytes: 99,
-            base: Offset(31),
-        },
-        Change::Roll {
-            closed: Offset(10),
-            bytes: 150,
-            base: Offset(31),
-        },
-        Change::Sealed {
-            base: Offset(30),
-            bytes: 100,
-            index: SideFile::default(),
-        },
-        Change::Sealed {
-            base: Offset(10),
-            bytes: 149,
-            index: SideFile::default(),
-        },
-    ];
+        roll(30, 99),
+        roll(10, 150),
+        seal(30, 100),
+        seal(10, 149),
+    ]
+}
+
+#[test]
+fn a_change_that_does_not_follow_is_refused_and_changes_nothing() {
+    let section = story();
+    let cases = [wrong_data(section.end()), wrong_places(section.end())].concat();
     for change in cases {
         let mut tried = section.clone();
         assert!(

@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::epoch::LeaderEpoch;
-use crate::base::ids::Uuid;
+use crate::base::ids::{ProducerId, Uuid};
 use crate::log::recovery::chain::FoundCycle;
 use crate::log::testing::{PARTITION, batch, batch_of, bytes_of};
 use crate::record::StampedBatch;
@@ -156,14 +156,7 @@ fn data_older_than_the_cut_that_voids_it_is_ignored() {
                 6,
                 at(0),
                 &synced_bytes(),
-                &[batch_of(
-                    10,
-                    4,
-                    90,
-                    1,
-                    crate::base::ids::ProducerId::NONE,
-                    -1,
-                )],
+                &[batch_of(10, 4, 90, 1, ProducerId::NONE, -1)],
             )],
         ),
     ])];
@@ -188,60 +181,53 @@ fn a_cut_alone_writes_nothing() {
     assert_eq!(replayed.section.next_offset, Offset(0));
 }
 
-#[test]
-fn data_that_contradicts_takes_its_partition_offline_and_keeps_the_prefix() {
-    let good = || data(4, at(0), &synced_bytes(), &[batch(10, 1, 100)]);
+fn good() -> FoundEntry {
+    data(4, at(0), &synced_bytes(), &[batch(10, 1, 100)])
+}
+
+/// Entries that may not follow the good one.
+fn contradictions() -> [(&'static str, FoundEntry); 6] {
     let mut other_lead_in = synced_bytes();
     other_lead_in.extend(bytes_of(&batch(10, 1, 100)));
     other_lead_in[250] ^= 1;
-    let cases: [(&str, FoundEntry); 6] = [
-        (
-            "a gap in bytes",
-            data(5, at(4096), &[], &[batch(11, 1, 100)]),
-        ),
+    let old = batch_of(11, 1, 100, -1, ProducerId::NONE, -1);
+    let next = || [batch(11, 1, 100)];
+    let no_batch = FoundBody::Data {
+        start: at(300),
+        base_offset: Offset(11),
+        leader_epoch: LeaderEpoch(0),
+        lead_in: 0,
+        bytes: vec![0; 100].into(),
+    };
+    [
+        ("a gap in bytes", data(5, at(4096), &[], &next())),
         (
             "a gap in offsets",
             data(5, at(300), &[], &[batch(12, 1, 100)]),
         ),
         (
             "differs from what it repeats",
-            data(5, at(0), &other_lead_in, &[batch(11, 1, 100)]),
+            data(5, at(0), &other_lead_in, &next()),
         ),
         (
             "no lead-in and nothing to continue",
-            data(5, at(301), &[], &[batch(11, 1, 100)]),
+            data(5, at(301), &[], &next()),
         ),
-        (
-            "falls in epoch",
-            data(
-                5,
-                at(300),
-                &[],
-                &[batch_of(
-                    11,
-                    1,
-                    100,
-                    -1,
-                    crate::base::ids::ProducerId::NONE,
-                    -1,
-                )],
-            ),
-        ),
+        ("falls in epoch", data(5, at(300), &[], &[old])),
         (
             "no batch",
             FoundEntry {
-                body: FoundBody::Data {
-                    start: at(300),
-                    base_offset: Offset(11),
-                    leader_epoch: LeaderEpoch(0),
-                    lead_in: 0,
-                    bytes: vec![0; 100].into(),
-                },
+                partition: PARTITION,
                 number: 5,
-                ..good()
+                body: no_batch,
             },
         ),
-    ];
+    ]
+}
+
+#[test]
+fn data_that_contradicts_takes_its_partition_offline_and_keeps_the_prefix() {
+    let cases = contradictions();
     for (case, entry) in cases {
         let after = change(PARTITION, 6, Change::LogStart(Offset(5)));
         let cycles = vec![
