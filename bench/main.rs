@@ -43,6 +43,8 @@ const SMALL: Scale = Scale {
     restart_megabytes: 16,
 };
 
+type Question = fn(Scale);
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let measuring = arguments.iter().any(|argument| argument == "--bench");
@@ -52,7 +54,7 @@ fn main() {
         .iter()
         .filter(|word| !word.starts_with('-'))
         .collect();
-    let questions: [(&str, fn(Scale)); 4] = [
+    let questions: [(&str, Question); 4] = [
         ("start", life::start),
         ("commit", commit::cycle),
         ("traffic", traffic::all),

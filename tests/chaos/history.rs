@@ -74,7 +74,7 @@ impl fmt::Display for Verdict {
 }
 
 /// `logs` are the values of each partition by offset, dense from 0.
-pub(crate) fn check(histories: &[History], logs: &Vec<Vec<String>>) -> Verdict {
+pub(crate) fn check(histories: &[History], logs: &[Vec<String>]) -> Verdict {
     let mut verdict = Verdict::default();
     // Value to where it stands.
     let mut places: BTreeMap<&str, (i32, i64)> = BTreeMap::new();

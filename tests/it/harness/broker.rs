@@ -268,6 +268,7 @@ pub fn failed_start(command: &mut Command) -> (ExitStatus, String) {
         thread::yield_now();
     }
     let _ = child.kill();
+    let _ = child.wait();
     let text = reader.join().expect("the reader ends with the pipe");
     let status = ended.unwrap_or_else(|| panic!("it started although it should not:\n{text}"));
     (status, text)
