@@ -64,7 +64,7 @@ fn kill_under_load_loses_and_reorders_nothing() {
         .collect();
 
     let mut client = Connection::open(&broker.address);
-    let logs = (0..PARTITIONS)
+    let logs: Vec<Vec<String>> = (0..PARTITIONS)
         .map(|partition| client.values(TOPIC, partition))
         .collect();
     let verdict = history::check(&histories, &logs);
