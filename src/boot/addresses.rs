@@ -5,12 +5,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Attempts to find a port that is free on both families.
 const FREE_PORT_TRIES: usize = 64;
-const PORT_WAIT: Duration = Duration::from_secs(2);
-const PORT_GLANCE: Duration = Duration::from_millis(20);
+/// Looks at a taken port, and the time between them: two seconds in all.
+const PORT_GLANCES: usize = 100;
+const PORT_GLANCE_EVERY: Duration = Duration::from_millis(20);
 const LISTENER_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where a plane listens, with the port it really has.
@@ -77,15 +78,13 @@ fn resolve(host: &str) -> Result<Vec<IpAddr>, StartError> {
 
 /// A killed broker's listeners outlive it until the kernel has undone its rings, so a taken port is asked for again.
 fn probe_patiently(hosts: &[IpAddr], port: u16) -> Result<Vec<SocketAddr>, StartError> {
-    let started = Instant::now();
-    loop {
+    for _ in 1..PORT_GLANCES {
         match probe(hosts, port) {
-            Err(StartError::PortTaken { .. }) if started.elapsed() < PORT_WAIT => {
-                std::thread::sleep(PORT_GLANCE);
-            }
+            Err(StartError::PortTaken { .. }) => std::thread::sleep(PORT_GLANCE_EVERY),
             other => return other,
         }
     }
+    probe(hosts, port)
 }
 
 /// Binds each host exclusively, all to the port that the first one gets, and lets go again.

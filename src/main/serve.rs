@@ -12,7 +12,7 @@ pub(crate) fn run(wishes: Serve) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("ottla: {error}");
-            return ExitCode::FAILURE;
+            return ExitCode::from(2);
         }
     };
     match serve(settings) {
