@@ -161,8 +161,6 @@ pub const PARKED_BATCHES_MAX: usize = 16_384;
 pub const PROPOSALS_WAITING_MAX: usize = 4_096;
 /// Producer ids a shard takes at once.
 pub const PRODUCER_ID_BLOCK: u32 = 1_000;
-/// Retention looks for segments that may go this often (Kafka: `log.retention.check.interval.ms`, five minutes).
-pub const RETENTION_CHECK_MS: u64 = 30_000;
 /// I/O memory of each executor, registered with its rings.
 pub const SHARD_IO_MEMORY_BYTES: usize = 16 * MIB;
 /// Decompressed size of one batch, absolute and as a multiple of its stored size.

@@ -20,6 +20,8 @@ pub struct BrokerConfig {
     /// None: connections may idle for ever.
     pub connection_idle_max: Option<Duration>,
     pub connections_per_ip_max: u32,
+    /// Segments that may go are looked for this often.
+    pub retention_check_ms: u64,
     pub producer_id_expiration_ms: i64,
     /// What a topic without overrides does.
     pub topic: TopicConfig,
@@ -65,6 +67,7 @@ impl BrokerConfig {
             replication_factor_default: values.number("default.replication.factor")?,
             request_bytes_max: values.number("socket.request.max.bytes")?,
             fetch_bytes_max: values.number("fetch.max.bytes")?,
+            retention_check_ms: values.number("log.retention.check.interval.ms")?,
             connection_idle_max: u64::try_from(values.number::<i64>("connections.max.idle.ms")?)
                 .ok()
                 .map(Duration::from_millis),

@@ -151,6 +151,8 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "Default of the topic config preallocate."),
     key!("log.retention.bytes", Long, Some("-1"), Any, Dynamic,
         "Default of the topic config retention.bytes, per partition."),
+    key!("log.retention.check.interval.ms", Long, Some("300000"), AtLeast(1), Restart,
+        "How often segments that may go are looked for."),
     key!("log.retention.hours", Int, Some("168"), AtLeast(-1), Restart,
         "Default of the topic config retention.ms, in hours; -1 is for ever."),
     key!("log.retention.minutes", Int, None, AtLeast(-1), Restart,

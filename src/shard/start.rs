@@ -10,7 +10,6 @@ use super::request::Image;
 use super::runtime::ShardRuntime;
 use super::tickets::Tickets;
 use crate::base::ids::ShardId;
-use crate::base::limits::RETENTION_CHECK_MS;
 use crate::config::Settings;
 use crate::storage::dma::DmaDisk;
 use crate::storage::errors::OpenError;
@@ -62,7 +61,7 @@ impl ShardHandle {
         let settings = StoreSettings {
             root: seed.settings.data_dir.clone(),
             limits: seed.settings.limits,
-            retention_check_ms: RETENTION_CHECK_MS,
+            retention_check_ms: seed.settings.broker.retention_check_ms,
         };
         let recovered = seed.recovered.take(id);
         let store = Store::start(disk, runtime.clone(), settings, recovered, ear.clone());

@@ -67,7 +67,9 @@ fn the_number_of_shards_may_change() {
 
 #[test]
 fn segments_roll_and_old_ones_go_by_size() {
-    let mut broker = Broker::start("durable_roll");
+    let mut broker = Broker::start_with("durable_roll", |start| {
+        start.set("kafka.log.retention.check.interval.ms", "100")
+    });
     let mut client = Connection::open(&broker.address);
     let configs = [
         ("segment.bytes", "1048576"),
