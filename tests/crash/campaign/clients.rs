@@ -123,7 +123,7 @@ impl Clients {
     /// recognised, what is not must be taken.
     async fn repeat_in_doubt(&self, in_doubt: Vec<(PartitionId, Written)>) {
         for (id, written) in in_doubt {
-            if self.topics.borrow().live.get(&id.topic).is_none() {
+            if !self.topics.borrow().live.contains_key(&id.topic) {
                 continue;
             }
             let batch = checked(&as_sent(&written), Timestamp(0));

@@ -174,7 +174,8 @@ impl Run {
         let batches = if is_long { 250 } else { 4 << prng.below(5) };
         let cut_after = skewed(prng, 3000, 9);
         // Rare by itself: a segment write under way at a kill, and a successor that lives to see it land.
-        let waits_for_segment_write = !is_long && lives > 8 && lives % 3 == 0 && lacks_late_write;
+        let waits_for_segment_write =
+            !is_long && lives > 8 && lives.is_multiple_of(3) && lacks_late_write;
         let by_segment_write = waits_for_segment_write || (!is_long && prng.chance(25));
         let batches = if waits_for_segment_write { 64 } else { batches };
         let is_cut = !is_long && !waits_for_segment_write && prng.chance(85);
