@@ -55,7 +55,7 @@ impl Limits {
         index_chunk_bytes: 4 * KIB,
         segment_grow_bytes_min: 8 * KIB,
         segment_grow_bytes_max: 32 * KIB,
-        meta_log_bytes: 16 * KIB,
+        meta_log_bytes: 32 * KIB,
         segment_bytes_min: 4 * KIB,
     };
 

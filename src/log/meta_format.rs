@@ -14,7 +14,7 @@
 //!   24      8  generation                          24      8  generation
 //!   32      8  sequence of its first record        32      8  sequence of the first record it lacks
 //!   40      4  chain value before that record      40      4  chain value before that record
-//!   44      4  zeros                               44      4  CRC-32C of the state
+//!   44      4  least length of the file in blocks  44      4  CRC-32C of the state
 //!                                                  48      8  length of the state
 //!
 //! record
@@ -84,10 +84,11 @@ pub enum MetaFormatError {
     State,
 }
 
-/// The first block of a log file.
-pub fn encode_log_header(header: &FileHeader) -> Vec<u8> {
+/// The first block of a log file that is `file_bytes` long from the beginning.
+pub fn encode_log_header(header: &FileHeader, file_bytes: u64) -> Vec<u8> {
     let mut block = header_fields(LOG_MAGIC, header);
-    block.extend_from_slice(&[0; 4]);
+    let blocks = u32::try_from(file_bytes / BLOCK as u64).expect("callers bound the file");
+    block.extend_from_slice(&blocks.to_le_bytes());
     debug_assert_eq!(block.len(), LOG_HEADER_BYTES);
     seal_header(&mut block);
     block.resize(BLOCK, 0);
@@ -164,6 +165,12 @@ pub fn encode_record(
 /// Reads a whole log file. A last record that does not check out was torn and never acknowledged.
 pub fn decode_log(file: &Bytes) -> Result<LogContents, MetaFormatError> {
     let header = decode_header(file, LOG_MAGIC, LOG_HEADER_BYTES)?;
+    if file.len() / BLOCK < read_u32(file, 44) as usize {
+        // Records may have been in what is missing.
+        return Err(MetaFormatError::Record {
+            position: file.len() as u64,
+        });
+    }
     let mut contents = LogContents {
         header,
         entries: Vec::new(),
@@ -331,7 +338,7 @@ mod tests {
 
     /// A log file of these records, and the byte where each begins.
     fn log_of(records: &[Vec<Bytes>]) -> (Vec<u8>, Vec<usize>) {
-        let mut file = encode_log_header(&HEADER);
+        let mut file = encode_log_header(&HEADER, 4096);
         let mut at = HEADER.next;
         let mut starts = Vec::new();
         for record in records {
@@ -365,12 +372,13 @@ mod tests {
 
     #[test]
     fn headers_are_what_the_drawing_says() {
-        let log = encode_log_header(&HEADER);
+        let log = encode_log_header(&HEADER, 8192);
         assert_eq!(log.len(), 4096);
         assert_eq!(&log[..12], b"ottlamlg\x01\0\0\0");
         let fields = b"\x02\x01\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x28\0\0\0\0\0\0\0\xDD\xCC\xBB\xAA";
         assert_eq!(&log[16..44], fields);
-        assert!(log[44..].iter().all(|&byte| byte == 0));
+        assert_eq!(&log[44..48], b"\x02\0\0\0");
+        assert!(log[48..].iter().all(|&byte| byte == 0));
 
         let snapshot = encode_snapshot(&HEADER, b"state");
         assert_eq!(snapshot.len(), 4096);
@@ -427,6 +435,13 @@ mod tests {
             assert_eq!(contents.entries, entries(&["a"]));
             assert_eq!(contents.end, starts[1] as u64);
         }
+    }
+
+    #[test]
+    fn a_file_shorter_than_it_was_made_is_damaged() {
+        let file = Bytes::from(encode_log_header(&HEADER, 8192));
+        let position = 4096;
+        assert_eq!(decode_log(&file), Err(MetaFormatError::Record { position }));
     }
 
     #[test]

@@ -91,17 +91,12 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         if self.failed {
             return Err(OpenError::Failed);
         }
-        let len = record_bytes(entries);
-        self.make_room(len as u64).await?;
-        let mut buffer = self.disk.allocate(len);
-        let next = encode_record(buffer.as_bytes_mut(), self.incarnation, self.next, entries);
-        if let Err(error) = self.file.write_at(buffer, self.end).await {
-            self.failed = true;
-            return Err(write_failure(error));
-        }
-        self.next = next;
-        self.end += len as u64;
-        Ok(())
+        let seal = record_bytes(&[]);
+        self.make_room((record_bytes(entries) + seal) as u64)
+            .await?;
+        self.write_record(entries).await?;
+        // An empty successor, so that later damage of this record cannot be taken for a write that was torn.
+        self.write_record(&[]).await
     }
 
     /// The log is long enough that a snapshot pays, or its own snapshot could not be read.
@@ -131,13 +126,28 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         Ok(())
     }
 
+    async fn write_record(&mut self, entries: &[Bytes]) -> Result<(), OpenError> {
+        let len = record_bytes(entries);
+        let mut buffer = self.disk.allocate(len);
+        let next = encode_record(buffer.as_bytes_mut(), self.incarnation, self.next, entries);
+        if let Err(error) = self.file.write_at(buffer, self.end).await {
+            self.failed = true;
+            return Err(write_failure(error));
+        }
+        self.next = next;
+        self.end += len as u64;
+        Ok(())
+    }
+
     /// Records beyond what was allocated ahead grow the file first, so that a full disk is found before the write.
     async fn make_room(&mut self, bytes: u64) -> Result<(), OpenError> {
         let end = self.end + bytes;
         if end <= self.len {
             return Ok(());
         }
-        self.file.allocate(self.len, end).await?;
+        let grown = self.file.allocate(self.len, end).await;
+        self.failed |= !matches!(grown, Ok(()) | Err(DiskError::NoSpace { .. }));
+        grown?;
         self.len = end;
         Ok(())
     }
@@ -376,7 +386,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
     /// A log is zeros to its full length before it is used: no append has to wait for the file system's own journal.
     async fn create_log(&self, header: &FileHeader) -> Result<D::File, OpenError> {
         let path = self.path(LOG_PREFIX, header.generation);
-        let mut bytes = encode_log_header(header);
+        let mut bytes = encode_log_header(header, self.log_bytes);
         bytes.resize(self.log_bytes as usize, 0);
         let file = self.create_file(&path, OpenMode::WriteThrough, &bytes);
         file.await

@@ -116,6 +116,8 @@ impl Clients {
                 self.runtime.sleep(Duration::from_millis(1)).await;
             }
             assert!(!shard.is_unanswered(), "a request is never answered");
+            let damaged = shard.damaged();
+            assert!(damaged.is_empty(), "offline while served: {damaged:?}");
         }
     }
 

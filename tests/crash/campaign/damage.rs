@@ -8,6 +8,7 @@ use crate::sim::{SimDisk, SimRuntime, World};
 use ottla::base::ids::PartitionId;
 use ottla::base::limits::Limits;
 use ottla::base::prng::Prng;
+use ottla::log::journal_format::RecordHeader;
 use ottla::log::log_config::LogConfig;
 use ottla::storage::errors::OpenError;
 use ottla::storage::runtime::Runtime;
@@ -75,8 +76,14 @@ pub fn damage(seed: u64) -> (Target, Verdict) {
 
     let (target, path) = choose(&disk, &mut prng);
     let change = Change::draw(&mut prng);
+    if (target, change) == (Target::Journal, Change::CutShort) {
+        return (target, Verdict::Whole);
+    }
     let before = disk.bytes_of(&path).expect("a file that is there");
-    let position = prng.below(before.len().max(1) as u64) as usize;
+    let position = match target {
+        Target::Journal => in_recent_record(&before, &mut prng),
+        _ => prng.below(before.len().max(1) as u64) as usize,
+    };
     disk.damage(&path, |bytes| change.apply(bytes, position));
     if disk.bytes_of(&path) == Some(before) {
         return (target, Verdict::Whole);
@@ -175,10 +182,13 @@ async fn read_all(
             Err(_) => verdict = Verdict::ReadRefused,
         }
     }
+    for shard in shards.iter() {
+        offline.extend(shard.damaged());
+    }
     (verdict, offline)
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 enum Change {
     FlippedBit(u32),
     ZeroedBlock,
@@ -209,6 +219,24 @@ impl Change {
                 bytes[block..block + first.len()].copy_from_slice(&first);
             }
             Change::CutShort => bytes.truncate(block),
+        }
+    }
+}
+
+/// A byte of one of the last records of a ring file: the others no longer matter.
+fn in_recent_record(bytes: &[u8], prng: &mut Prng) -> usize {
+    let records = (0..bytes.len()).step_by(BLOCK).filter_map(|at| {
+        let (header, _) = RecordHeader::decode(&bytes[at..])?;
+        Some((header.sequence, at, header.record_bytes() as usize))
+    });
+    let mut records: Vec<(u64, usize, usize)> = records.collect();
+    records.sort_unstable();
+    let recent = &records[records.len().saturating_sub(12)..];
+    match recent.len() as u64 {
+        0 => prng.below(bytes.len().max(1) as u64) as usize,
+        count => {
+            let (_, at, len) = recent[prng.below(count) as usize];
+            (at + prng.below(len as u64) as usize).min(bytes.len() - 1)
         }
     }
 }

@@ -54,6 +54,7 @@ pub struct Shard {
     waiting: RefCell<BTreeMap<Ticket, Waiting>>,
     next_ticket: Cell<u64>,
     removed: RefCell<BTreeSet<PartitionId>>,
+    damaged: RefCell<BTreeSet<PartitionId>>,
     failed: Cell<bool>,
     /// Something was answered, removed, or there is room again.
     pub progress: Notify,
@@ -113,6 +114,7 @@ impl Shard {
             waiting: RefCell::default(),
             next_ticket: Cell::new(1),
             removed: RefCell::default(),
+            damaged: RefCell::default(),
             failed: Cell::new(false),
             progress: Notify::default(),
         });
@@ -212,6 +214,11 @@ impl Shard {
         self.removed.borrow().contains(&id)
     }
 
+    /// Partitions that went offline while they were served.
+    pub fn damaged(&self) -> BTreeSet<PartitionId> {
+        self.damaged.borrow().clone()
+    }
+
     /// The directory failed; only a new process goes on.
     pub fn is_failed(&self) -> bool {
         self.failed.get()
@@ -257,7 +264,8 @@ impl Shard {
                 self.removed.borrow_mut().insert(partition);
             }
             StoreEvent::Damaged { partition, offline } => {
-                panic!("{partition} went offline while it was served: {offline:?}")
+                self.damaged.borrow_mut().insert(partition);
+                self.tell(partition, |partition| partition.on_offline(offline));
             }
             StoreEvent::Failed { .. } => {
                 self.failed.set(true);
