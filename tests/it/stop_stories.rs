@@ -2,13 +2,15 @@
 
 use crate::harness::admin;
 use crate::harness::batches::{self, Record};
-use crate::harness::broker::Broker;
+use crate::harness::broker::{Broker, Start, failed_start};
 use crate::harness::client::Connection;
+use crate::harness::directory::Directory;
 use crate::harness::kafka::{FETCH_VERSION, PRODUCE_VERSION, fetch_request, produce_request};
 use crate::harness::wait::wait_until;
 use ottla::wire::produce::ProduceRequest;
 use rustix::process::Signal;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -88,52 +90,24 @@ fn a_stop_answers_what_is_under_way() {
     );
 }
 
-/// A shard that panics would leave its partitions silent, so the process ends, and says why.
+/// One shard less would be a broker that answers for some partitions only. What `examples/panicking_shard` runs is the
+/// product's own start, with a callback that panics on the first shard's thread.
 #[test]
 fn a_panicking_shard_ends_the_process() {
-    let mut broker = Broker::start("stop_panic");
-    let mut client = Connection::open(&broker.address);
-    client.create_topic("before", 1, &[]);
-    client.produce_values("before", 0, &["kept"]);
-    if !panic_in_a_shard(&broker) {
-        println!("skipped: no gdb, or tracing is not permitted");
-        return;
-    }
-    let status = broker.wait();
+    let directory = Directory::new("stop_panic");
+    let data = directory.path().join("data");
+    let program = Path::new(env!("CARGO_BIN_EXE_ottla")).with_file_name("examples/panicking_shard");
+    let (status, text) = failed_start(Command::new(program).arg(&data));
     assert_eq!(
         status.signal(),
-        Some(libc_sigabrt()),
-        "{status}\n{}",
-        broker.log()
+        Some(Signal::ABORT.as_raw()),
+        "{status}\n{text}"
     );
-    let log = broker.log();
-    assert!(
-        log.contains("panicked") && log.contains("the process ends"),
-        "{log}"
-    );
-    broker.restart();
-    assert_eq!(
-        Connection::open(&broker.address).values("before", 0),
-        ["kept"]
-    );
-}
+    assert!(text.contains("thread shard-0 panicked"), "{text}");
+    assert!(text.contains("the process ends"), "{text}");
 
-fn libc_sigabrt() -> i32 {
-    Signal::ABORT.as_raw()
-}
-
-/// There is no hook for this in the product: a debugger makes a shard's thread call the panic machinery.
-fn panic_in_a_shard(broker: &Broker) -> bool {
-    let pid = broker.pid().as_raw_nonzero().to_string();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/panic.gdb");
-    let run = Command::new("gdb")
-        .args(["-q", "-batch", "-p", &pid, "-x", script])
-        .output();
-    let Ok(output) = run else { return false };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    println!("{text}");
-    !text.contains("ptrace: Operation not permitted")
+    let broker = Broker::start_with("stop_panic_after", |start| Start { data, ..start });
+    Connection::open(&broker.address).create_topic("works", 1, &[]);
 }
 
 #[test]
