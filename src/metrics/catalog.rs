@@ -111,7 +111,7 @@ catalog! {
     DAMAGED_CHUNKS Counter "ottla_damaged_chunks_total" ["shard"]
         "Chunks of a segment whose checksum was wrong when they were read."
     RECOVERY_BYTES Gauge "ottla_recovery_read_bytes" ["shard"]
-        "Journal bytes replayed by the last start."
+        "Journal bytes the last start read; none after a clean stop."
 
     // The shard.
     MAILBOX_DEPTH Gauge "ottla_mailbox_depth" ["shard"]

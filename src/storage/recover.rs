@@ -73,10 +73,18 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             .await?;
         let deleted_done = self.finish_folders(directory, &folders, old_life).await?;
         let identity = directory.identity();
-        let shards = shards.into_iter().map(|shard| RecoveredShard {
-            identity,
-            last_wall,
-            ..shard
+        let shards = shards.into_iter().map(|shard| {
+            // The last shard speaks for those of the old life that the new one lacks.
+            let index = usize::from(shard.shard.0);
+            let is_last = index + 1 == usize::from(self.shards);
+            let own = old.iter().skip(index);
+            let own = own.take(if is_last { old.len() } else { 1 });
+            RecoveredShard {
+                identity,
+                last_wall,
+                journal_bytes: own.map(|shard| shard.journal_bytes).sum(),
+                ..shard
+            }
         });
         Ok(Outcome {
             shards: shards.collect(),
@@ -282,6 +290,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
                 slot,
                 generation,
                 last_wall: directory.superblock().wall,
+                journal_bytes: 0,
             });
         }
         self.disk.sync_directory(&state_folder(self.root())).await?;

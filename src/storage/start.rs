@@ -21,6 +21,8 @@ pub struct RecoveredShard {
     pub(crate) generation: u64,
     /// Wall time when the directory was last served.
     pub(crate) last_wall: Timestamp,
+    /// Read from the journal of the last life.
+    pub(crate) journal_bytes: u64,
 }
 
 impl RecoveredShard {

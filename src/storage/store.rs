@@ -67,6 +67,8 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             ballast: Ballast::open(&disk, &runtime, root, owner.shard).await?,
         };
         let shared = Rc::new(Shared::new(disk, runtime, settings, owner, observer));
+        let read = recovered.journal_bytes;
+        shared.cells.recovery_bytes.set(read);
         for (topic_name, section) in recovered.partitions {
             let partition = Partition::new(section, &topic_name, LogConfig::DEFAULT);
             let id = partition.log.section().id;
@@ -160,7 +162,6 @@ impl<D: Disk, R: Runtime> Store<D, R> {
     pub fn reserve(&self, id: PartitionId, batch_bytes: usize) -> Result<Reservation, NoRoom> {
         let reserved = self.shared.state.borrow_mut().reserve(id, batch_bytes);
         if reserved.is_err() {
-            self.shared.cells.admission_waits.increment();
             self.shared.lap_wanted.notify();
         }
         reserved

@@ -37,6 +37,11 @@ fn both_signals_drain_and_leave_nothing_to_replay() {
         assert_eq!(after, before);
         assert_eq!(broker.metrics().known("ottla_recovery_read_bytes"), 0.0);
     }
+    // The same count is not zero after an end that left something.
+    client.produce_values("drained", 0, &["kept"]);
+    broker.kill();
+    broker.restart();
+    assert!(broker.metrics().known("ottla_recovery_read_bytes") > 0.0);
 }
 
 /// What was dispatched before the signal is answered; whoever only waits is let go.

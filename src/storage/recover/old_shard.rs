@@ -24,6 +24,8 @@ pub(super) struct OldShard {
     pub(super) slot: Option<usize>,
     /// What is wrong with partitions of this shard that nothing speaks of.
     pub(super) damage: Option<OfflineReason>,
+    /// Read from its journal; none after a clean stop.
+    pub(super) journal_bytes: u64,
 }
 
 impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
@@ -35,9 +37,9 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     ) -> Result<(OldShard, BTreeMap<PartitionId, Replayed>), OpenError> {
         let state =
             StateFiles::open(self.disk, self.runtime, &self.settings.root, owner.shard).await?;
-        let verdict = match reads_journal {
+        let (verdict, journal_bytes) = match reads_journal {
             true => self.read_journal(owner).await?,
-            false => Verdict::default(),
+            false => (Verdict::default(), 0),
         };
         let generation = verdict
             .snapshot
@@ -50,6 +52,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             let shard = OldShard {
                 slot: None,
                 damage: Some(OfflineReason::SnapshotDamaged),
+                journal_bytes,
             };
             return Ok((shard, BTreeMap::new()));
         };
@@ -61,13 +64,15 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             OldShard {
                 slot: Some(found.slot),
                 damage,
+                journal_bytes,
             },
             partitions,
         ))
     }
 
     /// Reads every ring file of the shard, the oldest first, each locked: nothing of a killed process lands any more.
-    async fn read_journal(&self, owner: JournalOwner) -> Result<Verdict, OpenError> {
+    /// Returns how many bytes that was, too.
+    async fn read_journal(&self, owner: JournalOwner) -> Result<(Verdict, u64), OpenError> {
         let mut files = Vec::new();
         for path in self.ring_files(owner.shard).await? {
             let file = open_locked(self.disk, self.runtime, &path, OpenMode::WriteThrough).await?;
@@ -82,17 +87,21 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         }
         files.sort_by_key(|(sequence, _)| *sequence);
         let mut journal = FoundJournal::new(owner);
+        let mut read_bytes = 0;
         for (_, file) in files {
-            journal.add_file(&read_all(&file).await?);
+            let bytes = read_all(&file).await?;
+            read_bytes += bytes.len() as u64;
+            journal.add_file(&bytes);
             file.close().await?;
         }
         if let Some(later) = journal.later_life() {
             return Err(later_life(owner.life, later));
         }
-        journal.judge().map_err(|unknown| OpenError::Unsupported {
+        let verdict = journal.judge().map_err(|unknown| OpenError::Unsupported {
             what: "a journal entry",
             found: u64::from(unknown.kind),
-        })
+        })?;
+        Ok((verdict, read_bytes))
     }
 
     pub(super) async fn ring_files(&self, shard: ShardId) -> Result<Vec<PathBuf>, DiskError> {
