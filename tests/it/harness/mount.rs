@@ -17,7 +17,8 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.path).status();
+        // Lazily: the rings of a killed broker hold its files a little longer than it lives.
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
 
