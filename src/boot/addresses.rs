@@ -10,8 +10,8 @@ use std::time::Duration;
 /// Attempts to find a port that is free on both families.
 const FREE_PORT_TRIES: usize = 64;
 /// Looks at a taken port, and the time between them: five seconds in all, as long as for a directory in use.
-const PORT_GLANCES: usize = 250;
-const PORT_GLANCE_EVERY: Duration = Duration::from_millis(20);
+const PORT_GLANCES: usize = 50;
+const PORT_GLANCE_EVERY: Duration = Duration::from_millis(100);
 const LISTENER_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where a plane listens, with the port it really has.
