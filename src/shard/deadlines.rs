@@ -1,9 +1,4 @@
 //! All deadlines of a shard behind one timer of the runtime, whose cost grows with every pending one.
-//!
-//! That timer is also the shard's heartbeat. The executor of glommio-ng 0.12 goes to sleep although tasks are runnable
-//! when it finds itself preempted before it ran the first one (a thread that lost its CPU for longer than the
-//! preemption timer, or a wake-up of another core that came a moment late), and nothing but an event ends that sleep:
-//! glommio/glommio#53, fixed there after 0.12. So an event comes soon, always.
 
 use super::clock::Clock;
 use crate::base::time::Instant;
@@ -15,10 +10,6 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
-
-/// The longest that runnable tasks may lie still; costs a sleeping core some microseconds each time.
-const HEARTBEAT: Duration = Duration::from_millis(5);
 
 /// A clone is the same set.
 #[derive(Clone)]
@@ -28,8 +19,8 @@ struct State {
     clock: Clock,
     next_place: Cell<u64>,
     waiting: RefCell<BTreeMap<(Instant, u64), Option<Waker>>>,
-    /// What the timer is set to.
-    armed: Cell<Instant>,
+    /// What the timer is set to; `None` while nobody waits.
+    armed: Cell<Option<Instant>>,
     earlier: Notify,
 }
 
@@ -45,7 +36,7 @@ impl Deadlines {
             clock,
             next_place: Cell::new(0),
             waiting: RefCell::default(),
-            armed: Cell::new(Instant(u64::MAX)),
+            armed: Cell::new(None),
             earlier: Notify::default(),
         }))
     }
@@ -55,7 +46,7 @@ impl Deadlines {
         self.0.next_place.set(place + 1);
         let key = (at, place);
         self.0.waiting.borrow_mut().insert(key, None);
-        if at < self.0.armed.get() {
+        if self.0.armed.get().is_none_or(|armed| at < armed) {
             self.0.earlier.notify();
         }
         Sleep {
@@ -68,10 +59,12 @@ impl Deadlines {
     pub(super) async fn run(self) {
         loop {
             let earlier = self.0.earlier.notified();
-            let heartbeat = self.0.clock.now().instant.plus(HEARTBEAT);
-            let first = self.earliest().map_or(heartbeat, |at| at.min(heartbeat));
+            let first = self.earliest();
             self.0.armed.set(first);
-            self.wait(first, earlier).await;
+            match first {
+                None => earlier.await,
+                Some(at) => self.wait(at, earlier).await,
+            }
             self.wake_due();
         }
     }

@@ -33,6 +33,7 @@ mod tickets;
 pub mod clock;
 pub mod deadlines;
 pub mod entropy;
+mod heartbeat;
 pub mod routing;
 pub mod runtime;
 mod stats;

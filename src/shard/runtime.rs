@@ -2,6 +2,7 @@
 
 use super::clock::Clock;
 use super::deadlines::Deadlines;
+use super::heartbeat;
 use crate::base::time::Now;
 use crate::storage::runtime::{Runtime, TaskClass};
 use glommio::{Latency, Shares, TaskQueueHandle};
@@ -27,7 +28,7 @@ struct State {
 }
 
 impl ShardRuntime {
-    /// Makes the task queues of this thread's executor and starts its timer.
+    /// Makes the task queues of this thread's executor and starts its timer and its heartbeat.
     pub fn start(clock: Clock) -> ShardRuntime {
         let queue = |shares, name| {
             glommio::executor().create_task_queue(Shares::Static(shares), PREEMPT_AFTER, name)
@@ -40,6 +41,7 @@ impl ShardRuntime {
             read: queue(100, "read"),
             housekeeping: queue(50, "housekeeping"),
         }));
+        runtime.spawn(TaskClass::Foreground, heartbeat::start());
         runtime.spawn(TaskClass::Foreground, runtime.deadlines().clone().run());
         runtime
     }
