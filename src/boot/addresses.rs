@@ -1,18 +1,16 @@
 //! From `HOST:PORT` to addresses that every shard can bind, known to be free before any shard binds them.
 
 use super::failure::StartError;
+use procfs::net::TcpState;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
 
 /// Attempts to find a port that is free on both families.
 const FREE_PORT_TRIES: usize = 64;
-/// Looks at a taken port, and the time between them: five seconds in all, as long as for a directory in use.
-const PORT_GLANCES: usize = 50;
-const PORT_GLANCE_EVERY: Duration = Duration::from_millis(100);
-const LISTENER_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+const PORT_GLANCE_EVERY: Duration = Duration::from_millis(50);
 
 /// Where a plane listens, with the port it really has.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,13 +32,14 @@ impl fmt::Display for Listen {
 /// Resolves, chooses a port when 0 is given, and makes sure that nobody listens there.
 ///
 /// The shards share each port (SO_REUSEPORT), and so could another process of the same user: it would silently take
-/// half of the clients. Hence the exclusive bind here, which no listener stands beside.
-pub(super) fn find(host: &str, port: u16) -> Result<Listen, StartError> {
+/// half of the clients. Hence the exclusive bind here, which no listener stands beside. A taken port is asked for again
+/// until `patience` is over: a killed broker's listeners outlive it until the kernel has undone its rings.
+pub(super) fn find(host: &str, port: u16, patience: Duration) -> Result<Listen, StartError> {
     let hosts = resolve(host)?;
     let tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
     let mut last = None;
     for _ in 0..tries {
-        match probe_patiently(&hosts, port) {
+        match probe_patiently(&hosts, port, patience) {
             Ok(addresses) => {
                 return Ok(Listen {
                     host: host.to_owned(),
@@ -76,15 +75,20 @@ fn resolve(host: &str) -> Result<Vec<IpAddr>, StartError> {
     Ok(addresses)
 }
 
-/// A killed broker's listeners outlive it until the kernel has undone its rings, so a taken port is asked for again.
-fn probe_patiently(hosts: &[IpAddr], port: u16) -> Result<Vec<SocketAddr>, StartError> {
-    for _ in 1..PORT_GLANCES {
+fn probe_patiently(
+    hosts: &[IpAddr],
+    port: u16,
+    patience: Duration,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let asked_first = Instant::now();
+    loop {
         match probe(hosts, port) {
-            Err(StartError::PortTaken { .. }) => std::thread::sleep(PORT_GLANCE_EVERY),
+            Err(StartError::PortTaken { .. }) if asked_first.elapsed() < patience => {
+                std::thread::sleep(PORT_GLANCE_EVERY);
+            }
             other => return other,
         }
     }
-    probe(hosts, port)
 }
 
 /// Binds each host exclusively, all to the port that the first one gets, and lets go again.
@@ -121,7 +125,7 @@ fn bind_alone(address: SocketAddr) -> std::io::Result<Socket> {
             // Connections of a broker that has ended linger for a minute, and they are in the way of an exclusive
             // bind. The shards can bind beside them.
             let socket = bind(address, Sharing::SameUser)?;
-            match listens(address) {
+            match listens(address)? {
                 true => Err(error),
                 false => Ok(socket),
             }
@@ -148,18 +152,27 @@ fn bind(address: SocketAddr, sharing: Sharing) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-/// Whether anybody takes connections at this address. Silence counts: a full backlog is a listener too.
-fn listens(address: SocketAddr) -> bool {
-    let dialled = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let dialled = SocketAddr::new(dialled, address.port());
-    match TcpStream::connect_timeout(&dialled, LISTENER_ANSWERS_WITHIN) {
-        Ok(_) => true,
-        Err(error) => error.kind() != ErrorKind::ConnectionRefused,
+/// Whether a socket of this machine takes connections that go to this address.
+fn listens(address: SocketAddr) -> std::io::Result<bool> {
+    let tables = [procfs::net::tcp(), procfs::net::tcp6()];
+    for table in tables {
+        let entries = match table {
+            Err(procfs::ProcError::NotFound(_)) => continue, // without IPv6 there is no table of it
+            other => other.map_err(std::io::Error::other)?,
+        };
+        let taken = entries.iter().any(|entry| {
+            let local = entry.local_address;
+            entry.state == TcpState::Listen
+                && local.port() == address.port()
+                && (local.ip() == address.ip()
+                    || local.ip().is_unspecified()
+                    || address.ip().is_unspecified())
+        });
+        if taken {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }
 
 fn lacks_family(error: &std::io::Error) -> bool {
@@ -181,11 +194,11 @@ fn refused(address: SocketAddr, error: std::io::Error) -> StartError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     #[test]
     fn localhost_gets_one_port_on_both_families() {
-        let listen = find("localhost", 0).expect("a free port");
+        let listen = find("localhost", 0, Duration::ZERO).expect("a free port");
         assert_ne!(listen.port, 0);
         assert!(
             listen
@@ -200,7 +213,7 @@ mod tests {
     fn a_port_somebody_listens_on_is_taken() {
         let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = other.local_addr().expect("bound");
-        let error = find("127.0.0.1", address.port()).expect_err("taken");
+        let error = find("127.0.0.1", address.port(), Duration::ZERO).expect_err("taken");
         assert!(matches!(error, StartError::PortTaken { address: taken } if taken == address));
     }
 
@@ -217,7 +230,7 @@ mod tests {
             .expect("bound")
             .as_socket()
             .expect("IPv4");
-        let error = find("localhost", bound.port()).expect_err("taken");
+        let error = find("localhost", bound.port(), Duration::ZERO).expect_err("taken");
         assert!(matches!(error, StartError::PortTaken { .. }));
     }
 
@@ -236,10 +249,8 @@ mod tests {
         drop((server, listener));
         // Closed by the broker first: its end of the connection stays behind.
         assert!(bind(bound, Sharing::Nobody).is_err());
-        assert_eq!(
-            find("127.0.0.1", bound.port()).expect("free").port,
-            bound.port()
-        );
+        let found = find("127.0.0.1", bound.port(), Duration::ZERO);
+        assert_eq!(found.expect("free").port, bound.port());
         drop(client);
     }
 }

@@ -5,7 +5,7 @@ use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
 use std::time::Duration;
 
 /// Never: the task queues of a shard bring their own preemption. A timer that fires before the first task of an executor
-/// has run would park it for good (see `shards::keep_awake`).
+/// has run would park it for good (see `shard::heartbeat`).
 const PREEMPT_AFTER: Duration = Duration::from_secs(3600);
 /// Submissions of one turn, and the number of completions that ask a running task to yield.
 const RING_DEPTH: usize = 256;

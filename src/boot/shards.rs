@@ -6,6 +6,7 @@ use super::placement;
 use crate::admin::ShardEnd;
 use crate::server::{self, ConnectionCounts};
 use crate::shard::clock::Clock;
+use crate::shard::heartbeat::Heartbeat;
 use crate::shard::runtime::ShardRuntime;
 use crate::shard::{Seed, ShardHandle};
 use crate::storage::dma::DmaDisk;
@@ -15,10 +16,6 @@ use flume::{Receiver, Sender};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-/// Long enough to cost an idle core next to nothing, short enough not to be noticed.
-const SLEEP_MAX: Duration = Duration::from_millis(5);
 
 /// What boot tells a shard that serves; each is acknowledged.
 enum Order {
@@ -94,35 +91,28 @@ where
 {
     let (made, is_made) = flume::bounded(1);
     let thread = std::thread::Builder::new().name(format!("shard-{index}"));
-    let thread = thread.spawn(move || match placement::builder(cpu, io_memory).make() {
-        Err(error) => {
-            let _ = made.send(Err(host::explain(&error, shards)));
-        }
-        Ok(executor) => {
-            let _ = made.send(Ok(()));
-            executor.run(async move {
-                glommio::spawn_local(keep_awake()).detach();
-                work().await;
-            });
+    let thread = thread.spawn(move || {
+        let executor = placement::builder(cpu, io_memory).make();
+        let executor = executor.map_err(|error| host::explain(&error, shards));
+        match executor.and_then(|executor| Ok((executor, Heartbeat::start().map_err(no_thread)?))) {
+            Err(error) => {
+                let _ = made.send(Err(error));
+            }
+            Ok((executor, heartbeat)) => {
+                let _ = made.send(Ok(()));
+                executor.run(async move { heartbeat.beside(work()).await });
+            }
         }
     });
-    let thread = thread.map_err(|error| StartError::Runtime {
-        reason: error.to_string(),
-    })?;
+    let thread = thread.map_err(no_thread)?;
     let made = is_made.recv();
     made.unwrap_or_else(|_| Err(died()))?;
     Ok(thread)
 }
 
-/// Bounds how long this executor may sleep beside work of its own.
-///
-/// glommio-ng 0.12.0 parks with runnable tasks when its preemption timer fires between arming it and the first task,
-/// as happens when the thread loses its core just then; it slept until something else woke it, which in a start or
-/// beside a client that waits was never. A pending timer is such a something. Fixed upstream by glommio/glommio#53,
-/// which no release has: remove this with it.
-async fn keep_awake() {
-    loop {
-        glommio::timer::sleep(SLEEP_MAX).await;
+fn no_thread(error: std::io::Error) -> StartError {
+    StartError::Runtime {
+        reason: error.to_string(),
     }
 }
 

@@ -8,9 +8,9 @@ use super::placement;
 use super::shards::{self, Crew, Post};
 use super::stop;
 use crate::admin::{self, Admin, ShardEnd};
-use crate::base::limits::SHARD_IO_MEMORY_BYTES;
+use crate::base::limits::{DIRECTORY_LOCK_WAIT_MS, SHARD_IO_MEMORY_BYTES};
 use crate::base::time::Instant;
-use crate::config::Settings;
+use crate::config::{Endpoint, Settings};
 use crate::shard::clock::Clock;
 use crate::shard::runtime::ShardRuntime;
 use crate::shard::{Mesh, RecoveredShards, Seed};
@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// How old the directory's idea of the wall time may be.
 const WALL_SAVED_EVERY: Duration = Duration::from_secs(600);
+/// As long as for the directory: a killed broker leaves both a moment after its end.
+const PORT_PATIENCE: Duration = Duration::from_millis(DIRECTORY_LOCK_WAIT_MS);
 
 /// What a broker that serves tells whoever started it.
 #[derive(Clone, Debug)]
@@ -109,9 +111,9 @@ fn admin(plan: &Plan) -> Result<Option<(Admin, Vec<ShardEnd>)>, StartError> {
 fn plan(mut settings: Settings) -> Result<Plan, StartError> {
     host::raise_open_files();
     settings.data_dir = host::prepare_directory(&settings.data_dir)?;
-    let kafka = addresses::find(&settings.listen.host, settings.listen.port)?;
-    let admin = settings.admin.as_ref();
-    let admin = admin.map(|admin| addresses::find(&admin.host, admin.port));
+    let find = |plane: &Endpoint| addresses::find(&plane.host, plane.port, PORT_PATIENCE);
+    let kafka = find(&settings.listen)?;
+    let admin = settings.admin.as_ref().map(find);
     let admin = admin.transpose()?;
     if settings.advertised.port == 0 {
         settings.advertised.port = kafka.port;

@@ -7,42 +7,43 @@
 //! timer of the executor itself does not help: the task that would set it again is among those that lie still.
 
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// The longest that runnable tasks may lie still. Costs a sleeping core some microseconds each time.
 const BEAT: Duration = Duration::from_millis(5);
 
-/// Starts the thread, on the CPUs of this one. The future is to be spawned on the executor and never ends; the thread
-/// ends after it.
-pub(super) fn start() -> impl Future<Output = ()> {
-    let listener = Arc::new(Mutex::new(None::<Waker>));
-    let weak = Arc::downgrade(&listener);
-    let thread = std::thread::Builder::new().name("heartbeat".to_owned());
-    let started = thread.spawn(move || {
-        while let Some(listener) = weak.upgrade() {
-            let waker = listener
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
-            drop(listener);
-            waker.iter().for_each(Waker::wake_by_ref);
-            drop(waker);
-            std::thread::sleep(BEAT);
-        }
-    });
-    if let Err(error) = started {
-        tracing::warn!(%error, "no heartbeat: this shard may answer late");
+/// Dropped, it ends with its thread.
+pub struct Heartbeat {
+    /// The first task of the executor: where it waits again it is only polled once more.
+    woken: Arc<OnceLock<Waker>>,
+}
+
+impl Heartbeat {
+    /// Starts the thread, on the CPUs of this one.
+    pub fn start() -> io::Result<Heartbeat> {
+        let woken = Arc::new(OnceLock::<Waker>::new());
+        let weak = Arc::downgrade(&woken);
+        let thread = std::thread::Builder::new().name("heartbeat".to_owned());
+        thread.spawn(move || {
+            while let Some(woken) = weak.upgrade() {
+                woken.get().into_iter().for_each(Waker::wake_by_ref);
+                drop(woken);
+                std::thread::sleep(BEAT);
+            }
+        })?;
+        Ok(Heartbeat { woken })
     }
-    poll_fn(move |context| {
-        let mut listener = listener.lock().unwrap_or_else(PoisonError::into_inner);
-        if !listener
-            .as_ref()
-            .is_some_and(|old| old.will_wake(context.waker()))
-        {
-            *listener = Some(context.waker().clone());
-        }
-        Poll::Pending
-    })
+
+    /// `work` is what the executor runs first, so that not even its first wait is without a heartbeat.
+    pub async fn beside<T>(self, work: impl Future<Output = T>) -> T {
+        poll_fn(|context| {
+            self.woken.get_or_init(|| context.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+        work.await
+    }
 }

@@ -33,7 +33,7 @@ mod tickets;
 pub mod clock;
 pub mod deadlines;
 pub mod entropy;
-mod heartbeat;
+pub mod heartbeat;
 pub mod routing;
 pub mod runtime;
 mod stats;

@@ -2,7 +2,6 @@
 
 use super::clock::Clock;
 use super::deadlines::Deadlines;
-use super::heartbeat;
 use crate::base::time::Now;
 use crate::storage::runtime::{Runtime, TaskClass};
 use glommio::{Latency, Shares, TaskQueueHandle};
@@ -28,7 +27,7 @@ struct State {
 }
 
 impl ShardRuntime {
-    /// Makes the task queues of this thread's executor and starts its timer and its heartbeat.
+    /// Makes the task queues of this thread's executor and starts its timer.
     pub fn start(clock: Clock) -> ShardRuntime {
         let queue = |shares, name| {
             glommio::executor().create_task_queue(Shares::Static(shares), PREEMPT_AFTER, name)
@@ -41,7 +40,6 @@ impl ShardRuntime {
             read: queue(100, "read"),
             housekeeping: queue(50, "housekeeping"),
         }));
-        runtime.spawn(TaskClass::Foreground, heartbeat::start());
         runtime.spawn(TaskClass::Foreground, runtime.deadlines().clone().run());
         runtime
     }

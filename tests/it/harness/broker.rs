@@ -261,15 +261,9 @@ pub fn failed_start(command: &mut Command) -> (ExitStatus, String) {
         let _ = output.read_to_string(&mut text);
         text
     });
-    let mut ended = None;
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while ended.is_none() && std::time::Instant::now() < deadline {
-        ended = child.try_wait().expect("a child of this test");
-        thread::yield_now();
-    }
-    let _ = child.kill();
-    let _ = child.wait();
+    let status = wait_for("end of a start that cannot succeed", || {
+        child.try_wait().expect("a child of this test")
+    });
     let text = reader.join().expect("the reader ends with the pipe");
-    let status = ended.unwrap_or_else(|| panic!("it started although it should not:\n{text}"));
     (status, text)
 }
