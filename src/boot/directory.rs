@@ -2,11 +2,11 @@
 
 use super::failure::StartError;
 use super::start::Plan;
-use crate::base::ids::Incarnation;
-use crate::config::Settings;
+use crate::base::ids::{Incarnation, PartitionId};
+use crate::config::{AcceptLoss, Settings};
 use crate::control::command::Command;
 use crate::control::controller::{Controller, Start};
-use crate::control::image::Image;
+use crate::control::image::{Image, Topic};
 use crate::shard::runtime::ShardRuntime;
 use crate::shard::{Decider, ShardMetaLog, entropy, routing};
 use crate::storage::directory::Directory;
@@ -14,7 +14,7 @@ use crate::storage::dma::DmaDisk;
 use crate::storage::errors::OpenError;
 use crate::storage::meta_log::MetaRecovered;
 use crate::storage::open::{Recovered, lock_directory};
-use crate::storage::settings::{Identity, KnownTopics, OpenSettings};
+use crate::storage::settings::{AcceptedLoss, Identity, KnownTopics, OpenSettings};
 use crate::storage::start::RecoveredShard;
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ pub(super) async fn open_directory(plan: &Plan) -> Result<Opened, StartError> {
     let metadata = locked.take_metadata();
     let mut controller = controller(settings, locked.identity(), metadata)?;
     let known = known_topics(controller.image());
+    locked.accept_loss(accepted_loss(&settings.accept_loss, controller.image())?);
     let shards = u16::try_from(plan.cpus.len()).expect("placed as u16");
     let recovered = locked.recover(&known, shards, routing::owner).await;
     let Recovered {
@@ -103,6 +104,37 @@ fn known_topics(image: &Image) -> KnownTopics {
     KnownTopics {
         live: live.collect(),
         deleted: image.tombstones().map(|(topic, _)| topic).collect(),
+    }
+}
+
+/// A partition that was named and does not exist is a slip of the pen: nothing is touched.
+fn accepted_loss(wish: &AcceptLoss, image: &Image) -> Result<AcceptedLoss, StartError> {
+    let partition = |topic: &Topic, index| {
+        let id = PartitionId {
+            topic: topic.id,
+            index,
+        };
+        (id, image.leader_epoch(topic))
+    };
+    match wish {
+        AcceptLoss::Nothing => Ok(AcceptedLoss::new()),
+        AcceptLoss::All => {
+            let topics = image.topics();
+            let all = topics
+                .flat_map(|topic| (0..topic.partitions).map(move |index| partition(topic, index)));
+            Ok(all.collect())
+        }
+        AcceptLoss::Of(named) => {
+            let named = named.iter().map(|(name, index)| {
+                let topic = image.topic(name).filter(|topic| *index < topic.partitions);
+                topic.map(|topic| partition(topic, *index)).ok_or_else(|| {
+                    StartError::UnknownPartition {
+                        name: format!("{name}-{index}"),
+                    }
+                })
+            });
+            named.collect()
+        }
     }
 }
 

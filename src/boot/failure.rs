@@ -56,6 +56,10 @@ pub enum StartError {
         path: PathBuf,
         needed: u64,
     },
+    /// `--accept-loss` of a partition that does not exist.
+    UnknownPartition {
+        name: String,
+    },
     Disk(DiskError),
     /// A thread of the broker ended before it served.
     Shard {
@@ -194,6 +198,11 @@ impl StartError {
                 f,
                 "the disk of {} is full. Fix: free space or move the directory",
                 path.display()
+            ),
+            StartError::UnknownPartition { name } => write!(
+                f,
+                "--accept-loss {name} names a partition that does not exist; nothing was changed. \
+                 Fix: the partition as the log names it"
             ),
             StartError::Disk(error) => describe_disk(f, error),
             StartError::Shard { reason } => write!(f, "a shard did not start: {reason}"),

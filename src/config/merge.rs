@@ -1,5 +1,6 @@
 //! File < environment < command line: the entries in force, and the settings they come to.
 
+use super::accept_loss::AcceptLoss;
 use super::broker::{self, BrokerConfig, Setter};
 use super::broker_keys::{self, Change};
 use super::entry::{Entry, KAFKA_SECTION, Origin};
@@ -43,6 +44,7 @@ pub(super) fn resolve(
         shards: merged.shards()?,
         durability: broker.topic.durability,
         log_level: merged.checked_text("log.level")?,
+        accept_loss: AcceptLoss::default(),
         limits,
         kafka,
         broker,

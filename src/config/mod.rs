@@ -18,6 +18,7 @@ pub mod topic_keys;
 
 pub mod describe;
 
+pub mod accept_loss;
 pub mod entry;
 pub mod error;
 mod file;
@@ -25,6 +26,7 @@ mod merge;
 pub mod own_keys;
 pub mod settings;
 
+pub use accept_loss::AcceptLoss;
 pub use broker::BrokerConfig;
 pub use entry::Entry;
 pub use error::SettingsError;

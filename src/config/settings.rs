@@ -1,5 +1,6 @@
 //! What `ottla serve` needs to know, resolved from file, environment and command line.
 
+use super::accept_loss::AcceptLoss;
 use super::broker::BrokerConfig;
 use super::entry::Entry;
 use super::error::SettingsError;
@@ -29,6 +30,8 @@ pub struct Settings {
     /// The class of topics that do not choose one.
     pub durability: Durability,
     pub log_level: String,
+    /// Typed for this one start; `load` leaves it empty.
+    pub accept_loss: AcceptLoss,
     /// Bounds with this node's memory and ring sizes in them.
     pub limits: Limits,
     /// Kafka-named broker configs of this node (file, environment, command line), in canonical form.

@@ -1,6 +1,7 @@
 //! A partition that recovery or a read refused to trust.
 
 use crate::base::offset::Offset;
+use std::fmt;
 
 /// What was found. Kept in the section, so that it survives every restart until an operator accepts the loss.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,4 +50,16 @@ impl OfflineReason {
 pub struct Offline {
     pub reason: OfflineReason,
     pub position: Offset,
+}
+
+impl fmt::Display for OfflineReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OfflineReason::JournalDamaged => "a damaged journal record may have held some of it",
+            OfflineReason::EntryContradicts => "its journal contradicts what is known of it",
+            OfflineReason::SegmentShort => "a segment file is missing or short",
+            OfflineReason::SnapshotDamaged => "both copies of its shard's snapshot are damaged",
+            OfflineReason::Unaccounted => "its files are there, and nothing speaks of them",
+        })
+    }
 }

@@ -41,4 +41,8 @@ pub(crate) struct Serve {
     /// Any setting, or a broker config under Kafka's name. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Brings a damaged partition back with what is left of it, at this start: TOPIC-PARTITION as the log names it (may
+    /// be repeated), or all.
+    #[arg(long = "accept-loss", value_name = "PARTITION|all")]
+    pub(crate) accept_loss: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::Serve;
 use ottla::boot::{self, Ready};
-use ottla::config::{Entry, Settings, Sources};
+use ottla::config::{AcceptLoss, Entry, Settings, Sources};
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
@@ -55,7 +55,10 @@ fn settings(wishes: &Serve) -> Result<Settings, Box<dyn Error>> {
         environment: environment(),
         arguments: arguments(wishes)?,
     };
-    Ok(Settings::load(sources)?)
+    Ok(Settings {
+        accept_loss: AcceptLoss::parse(&wishes.accept_loss)?,
+        ..Settings::load(sources)?
+    })
 }
 
 /// What is not Unicode is no setting of ours.

@@ -186,7 +186,6 @@ impl Core {
                 });
             }
             StoreEvent::Damaged { partition, offline } => {
-                tracing::error!(%partition, ?offline, "the partition is damaged and offline");
                 self.turn(partition, |partition, _| partition.on_offline(offline));
             }
             StoreEvent::RoomAvailable => self.release_parked(),

@@ -3,6 +3,7 @@
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::locking::open_locked;
+use super::quarantine::move_aside;
 use super::runtime::Runtime;
 use super::settings::{Identity, OpenSettings};
 use crate::base::align::BLOCK;
@@ -13,7 +14,6 @@ use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 
 const SLOT_NAMES: [&str; 2] = ["node.a", "node.b"];
-const QUARANTINE: &str = "quarantine";
 /// No permission to open the folder, or a file system that has nothing to sync.
 const NOT_OURS: [i32; 4] = [
     Errno::ACCESS.raw_os_error(),
@@ -129,21 +129,7 @@ impl<D: Disk> Directory<D> {
 
     /// Moves a file or folder of the directory out of the way, for an operator to look at. Never deletes.
     pub async fn quarantine(&self, path: &Path, life: Life) -> Result<(), OpenError> {
-        let relative = path
-            .strip_prefix(&self.root)
-            .expect("only paths of this directory are quarantined");
-        let name = relative.to_string_lossy().replace('/', "_");
-        let all = self.root.join(QUARANTINE);
-        let folder = all.join(format!("life-{life}"));
-        self.disk.create_directory(&folder).await?;
-        self.disk.sync_directory(&self.root).await?;
-        self.disk.sync_directory(&all).await?;
-        let target = self.free_name(&folder, &name).await?;
-        self.disk.rename(path, &target).await?;
-        self.disk.sync_directory(&folder).await?;
-        let parent = path.parent().expect("a path below the root has a parent");
-        self.disk.sync_directory(parent).await?;
-        Ok(())
+        Ok(move_aside(&self.disk, &self.root, life, path).await?)
     }
 
     /// Gives the lock back.
@@ -200,20 +186,6 @@ impl<D: Disk> Directory<D> {
         self.superblock = next;
         self.current = target;
         Ok(())
-    }
-
-    /// A quarantined file never replaces an earlier one of the same life.
-    async fn free_name(&self, folder: &Path, name: &str) -> Result<PathBuf, OpenError> {
-        let taken = self.disk.list(folder).await?;
-        let is_free = |name: &str| taken.iter().all(|entry| entry.name != name);
-        if is_free(name) {
-            return Ok(folder.join(name));
-        }
-        let free = (1..)
-            .map(|number| format!("{name}.{number}"))
-            .find(|name| is_free(name))
-            .expect("a folder holds finitely many names");
-        Ok(folder.join(free))
     }
 }
 

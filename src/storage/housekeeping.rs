@@ -4,6 +4,7 @@ use super::disk::{Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::event::StoreEvent;
 use super::journal::prepare_file;
+use super::offline::report_offline;
 use super::runtime::Runtime;
 use super::shared::Shared;
 use crate::base::ids::PartitionId;
@@ -148,8 +149,8 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
                 return;
             };
             partition.log.section_mut().offline = Some(offline);
+            report_offline(id, &partition.topic_name, offline);
         }
-        tracing::error!(partition = %id, %base, "a segment file is missing or short: the partition is offline");
         self.tell(vec![StoreEvent::Damaged {
             partition: id,
             offline,

@@ -23,6 +23,7 @@ pub mod open;
 pub mod paths;
 mod recover;
 // One shard's store.
+mod offline;
 mod reads;
 mod shared;
 pub mod start;
@@ -39,6 +40,7 @@ mod ballast;
 mod index_tail;
 mod journal;
 mod lead_in;
+mod quarantine;
 pub mod reader;
 mod scan;
 mod segment_file;

@@ -6,7 +6,7 @@ use super::errors::OpenError;
 use super::meta_log::{MetaLog, MetaRecovered};
 use super::recover::Recovery;
 use super::runtime::Runtime;
-use super::settings::{Identity, KnownTopics, OpenSettings, Place};
+use super::settings::{AcceptedLoss, Identity, KnownTopics, OpenSettings, Place};
 use super::start::RecoveredShard;
 use crate::base::ids::TopicId;
 
@@ -18,6 +18,7 @@ pub struct LockedDirectory<D: Disk, R: Runtime> {
     directory: Directory<D>,
     meta_log: MetaLog<D, R>,
     metadata: MetaRecovered,
+    accepted: AcceptedLoss,
 }
 
 /// A new life, durable: everything in it may be served.
@@ -54,6 +55,7 @@ pub async fn lock_directory<D: Disk, R: Runtime>(
         directory,
         meta_log,
         metadata,
+        accepted: AcceptedLoss::new(),
         disk,
         runtime,
     })
@@ -67,6 +69,11 @@ impl<D: Disk, R: Runtime> LockedDirectory<D, R> {
     /// The metadata as of the last durable record, once.
     pub fn take_metadata(&mut self) -> MetaRecovered {
         std::mem::take(&mut self.metadata)
+    }
+
+    /// Of these partitions the recovery takes what is left, should they be damaged.
+    pub fn accept_loss(&mut self, accepted: AcceptedLoss) {
+        self.accepted = accepted;
     }
 
     /// Recovers every partition of the old life onto `shards` shards and begins the next life.
@@ -83,6 +90,7 @@ impl<D: Disk, R: Runtime> LockedDirectory<D, R> {
             runtime: &self.runtime,
             settings: &self.settings,
             known,
+            accepted: &self.accepted,
             place,
             shards,
         };

@@ -165,6 +165,16 @@ impl<D: Disk> SegmentReader<D> {
         Ok(found)
     }
 
+    /// Visits every batch of a segment from its first byte on, without the help of an index.
+    pub async fn visit_all(
+        &self,
+        view: &SegmentView,
+        visit: impl FnMut(u64, &BatchHeader, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let reading = self.begin(view).await?;
+        self.walk(&reading, view, &[], (0, view.base), visit).await
+    }
+
     /// Forgets what is known of a segment: it was cut, or it goes. Waits until nobody reads it.
     pub async fn forget(&self, path: &Path) -> Result<(), DiskError> {
         let Some(segment) = self.open.borrow_mut().remove(path) else {

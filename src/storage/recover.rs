@@ -5,10 +5,11 @@
 use super::directory::Directory;
 use super::disk::{Disk, DiskError};
 use super::errors::OpenError;
+use super::offline::report_offline;
 use super::paths::{ballast_folder, journal_folder, state_folder, topics_folder};
 use super::runtime::{Runtime, TaskClass};
 use super::segment_file::WriteError;
-use super::settings::{KnownTopics, OpenSettings, Place};
+use super::settings::{AcceptedLoss, KnownTopics, OpenSettings, Place};
 use super::start::RecoveredShard;
 use super::state_file::StateFiles;
 use super::tasks::for_each;
@@ -22,6 +23,7 @@ use crate::log::snapshot_format::SnapshotBody;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+mod accept;
 mod folders;
 mod old_shard;
 mod partition_files;
@@ -38,6 +40,7 @@ pub(super) struct Recovery<'a, D: Disk, R: Runtime> {
     pub(super) runtime: &'a R,
     pub(super) settings: &'a OpenSettings,
     pub(super) known: &'a KnownTopics,
+    pub(super) accepted: &'a AcceptedLoss,
     pub(super) place: Place,
     pub(super) shards: u16,
 }
@@ -58,20 +61,20 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         let (old, replayed) = self.read_old_life(directory).await?;
         let folders = Folders::read(self.disk, &self.settings.root).await?;
         let replayed = self.complete(replayed).await?;
-        let partitions = self.all_partitions(&old, replayed, &folders).await?;
+        let life = directory.superblock().life;
+        let partitions = self.all_partitions(&old, replayed, &folders, life).await?;
         let has_damage = partitions.has_new_damage;
         let shards = self
             .write_snapshots(directory, &old, partitions.by_shard)
             .await?;
         let starts = shards.iter().map(|shard| shard.generation).collect();
         let last_wall = directory.superblock().wall;
-        let old_life = directory.superblock().life;
         directory
             .begin_life(starts, self.runtime.now().wall)
             .await?;
-        self.clear(directory, &old, old_life, has_damage, &shards)
+        self.clear(directory, &old, life, has_damage, &shards)
             .await?;
-        let deleted_done = self.finish_folders(directory, &folders, old_life).await?;
+        let deleted_done = self.finish_folders(directory, &folders, life).await?;
         let identity = directory.identity();
         let shards = shards.into_iter().map(|shard| {
             // The last shard speaks for those of the old life that the new one lacks.
@@ -198,6 +201,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         old: &[OldShard],
         replayed: Vec<(String, Replayed)>,
         folders: &Folders,
+        life: Life,
     ) -> Result<Partitions, OpenError> {
         let mut partitions = Partitions::new(self.shards);
         let mut heard: BTreeMap<PartitionId, (String, Replayed)> = replayed
@@ -218,7 +222,12 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
                     None => self.unheard(id, old, folders).await?,
                 };
                 let shard = (self.place)(id, self.shards);
-                partitions.add(shard, name, replayed);
+                partitions.has_new_damage |= replayed.is_newly_offline();
+                let section = match self.accepted.get(&id) {
+                    Some(&epoch_max) => self.accept(name, replayed, epoch_max, life).await?,
+                    None => replayed.into_start(),
+                };
+                partitions.add(shard, name, section);
             }
         }
         Ok(partitions)
@@ -313,13 +322,10 @@ impl Partitions {
         }
     }
 
-    fn add(&mut self, shard: ShardId, name: &str, replayed: Replayed) {
-        self.has_new_damage |= replayed.is_newly_offline();
-        if replayed.is_newly_offline() {
-            let offline = replayed.section.offline;
-            tracing::error!(partition = %replayed.section.id, topic = name, ?offline, "a partition is damaged");
+    fn add(&mut self, shard: ShardId, name: &str, section: Section) {
+        if let Some(offline) = section.offline {
+            report_offline(section.id, name, offline);
         }
-        let section = replayed.into_start();
         self.by_shard[usize::from(shard.0)].push((name.to_owned(), section));
     }
 }

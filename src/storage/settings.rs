@@ -1,5 +1,6 @@
 //! What storage is told at its start.
 
+use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{Incarnation, Life, NodeId, PartitionId, ShardId, TopicId, Uuid};
 use crate::base::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,9 @@ pub struct KnownTopics {
     /// Topics with a tombstone: their files go.
     pub deleted: BTreeSet<TopicId>,
 }
+
+/// Partitions of which an operator takes what is left, each with the latest leader epoch it can have seen.
+pub type AcceptedLoss = BTreeMap<PartitionId, LeaderEpoch>;
 
 /// The stable rule that places a partition on one of `shards` shards.
 pub type Place = fn(PartitionId, u16) -> ShardId;

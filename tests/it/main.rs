@@ -7,6 +7,7 @@ mod hostile;
 
 mod admin_stories;
 mod config_stories;
+mod damage_stories;
 mod durability_stories;
 mod fetch_stories;
 mod flood_stories;

@@ -148,7 +148,7 @@ async fn complete_segment<D: Disk, R: Runtime>(
 }
 
 /// Keeps the index entries below `end`: those beyond may be of bytes that were cut away.
-async fn cut_index<D: Disk, R: Runtime>(
+pub(super) async fn cut_index<D: Disk, R: Runtime>(
     disk: &D,
     runtime: &R,
     settings: &OpenSettings,
@@ -190,7 +190,7 @@ async fn remove_strays<D: Disk>(
     Ok(())
 }
 
-async fn names<D: Disk>(
+pub(super) async fn names<D: Disk>(
     disk: &D,
     folder: &Path,
 ) -> Result<BTreeMap<String, (Offset, SegmentFileKind)>, DiskError> {
