@@ -12,6 +12,8 @@ counters! {
         quiet_ends,
         clean_stops,
         faults,
+        /// Lives in which the disk was full for a while.
+        full_disks,
         shard_count_changes,
         reads,
         duplicates,

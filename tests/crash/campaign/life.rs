@@ -11,10 +11,11 @@ use ottla::base::ids::{PartitionId, Uuid};
 use ottla::base::prng::Prng;
 use ottla::storage::disk::{Disk, DiskError};
 use ottla::storage::errors::OpenError;
-use ottla::storage::runtime::Runtime;
+use ottla::storage::runtime::{Runtime, TaskClass};
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How far a life came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +37,8 @@ pub struct LifePlan {
     pub cut_at_segment_write: Option<u64>,
     /// Changes on disk after which one fails.
     pub fail_after: Option<u64>,
+    /// The disk is nearly full when clients come: bytes left, and when there is room again.
+    pub full: Option<(u64, Duration)>,
     pub stops: bool,
 }
 
@@ -68,6 +71,14 @@ pub async fn live(
     disk.cut_after(plan.cut_after);
     disk.cut_at_segment_write(plan.cut_at_segment_write);
     disk.fail_after(plan.fail_after);
+    if let Some((left, wait)) = plan.full {
+        disk.fill_up_to(left);
+        let (disk, timer) = (disk.clone(), runtime.clone());
+        runtime.spawn(TaskClass::Housekeeping, async move {
+            timer.sleep(wait).await;
+            disk.set_capacity(None);
+        });
+    }
     let clients = Clients::new(
         &shards,
         &admin.topics,

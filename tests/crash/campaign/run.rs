@@ -12,6 +12,7 @@ use ottla::base::prng::Prng;
 use ottla::log::log_config::LogConfig;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Lives in which a run has to show everything.
 const LIVES_MAX: u64 = 120;
@@ -35,6 +36,17 @@ struct Run {
     journal: Rc<RefCell<JournalWatch>>,
     log_config: LogConfig,
     shards: u16,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Purpose {
+    Chance,
+    /// Several times round the ring.
+    LongLife,
+    /// A kill while a segment write is under way.
+    LateWrite,
+    /// A topic deleted, and all of it gone.
+    Deletion,
 }
 
 /// Runs the history of this seed. Panics at the first thing that is wrong.
@@ -107,8 +119,9 @@ impl Run {
     }
 
     fn one_life(&mut self) {
+        let purpose = self.purpose();
         let plan = self.plan();
-        if self.prng.chance(35) {
+        if purpose == Purpose::Chance && self.prng.chance(35) {
             // Within what a recovery does, or just behind it.
             let events = skewed(&mut self.prng, 200, 5);
             self.disk.cut_after(Some(events));
@@ -125,6 +138,7 @@ impl Run {
         plan.cut_after = None;
         plan.cut_at_segment_write = None;
         plan.fail_after = None;
+        plan.full = None;
         plan.stops = true;
         self.live_once(plan);
         assert_eq!(self.witness.phase.get(), Phase::Ended);
@@ -135,7 +149,11 @@ impl Run {
         self.disk = self.disk.for_process(process);
         let runtime = self.world.runtime(process);
         self.witness.phase.set(Phase::Recovering);
-        self.witness.coverage.borrow_mut().faults += u64::from(plan.fail_after.is_some());
+        let faults = u64::from(plan.fail_after.is_some());
+        let mut coverage = self.witness.coverage.borrow_mut();
+        coverage.faults += faults;
+        coverage.full_disks += u64::from(plan.full.is_some());
+        drop(coverage);
         let life = live(self.disk.clone(), runtime, plan, self.witness.clone());
         let ended = self.world.run(process, life);
         if std::env::var("OTTLA_CRASH_TALK").is_ok() {
@@ -149,6 +167,7 @@ impl Run {
         self.disk.cut_after(None);
         self.disk.cut_at_segment_write(None);
         self.disk.fail_after(None);
+        self.disk.set_capacity(None);
         // A process that waits for a segment write is killed, so that the write may land late.
         if plan.cut_at_segment_write.is_none() && self.prng.chance(50) {
             self.disk.cut_power();
@@ -158,44 +177,62 @@ impl Run {
         self.witness.stores.borrow_mut().clear();
     }
 
+    /// What the next life is for: mostly chance, now and then something that chance leaves out.
+    fn purpose(&self) -> Purpose {
+        let (coverage, disk) = (self.coverage(), self.disk.counters());
+        match coverage.lives % 4 {
+            1 if coverage.ring_laps_in_one_life < RING_LAPS_MIN => Purpose::LongLife,
+            2 if coverage.lives > 8 && disk.late_segment_writes == 0 => Purpose::LateWrite,
+            3 if coverage.lives > 8 && coverage.topics_deleted == 0 => Purpose::Deletion,
+            _ => Purpose::Chance,
+        }
+    }
+
     fn plan(&mut self) -> LifePlan {
-        let lives = self.coverage().lives;
-        let is_long = lives % 6 == 5 && self.coverage().ring_laps_in_one_life < RING_LAPS_MIN;
-        let lacks_late_write = self.disk.counters().late_segment_writes == 0;
+        let purpose = self.purpose();
+        let by_chance = purpose == Purpose::Chance;
+        let start = self.plan_start();
         let prng = &mut self.prng;
-        let shards = if prng.chance(40) {
+        let cut_after = skewed(prng, 3000, 9);
+        let by_segment_write = purpose == Purpose::LateWrite || (by_chance && prng.chance(25));
+        LifePlan {
+            start,
+            clients: Plan {
+                seed: prng.next_u64(),
+                batches: match purpose {
+                    Purpose::LongLife => 250,
+                    Purpose::LateWrite | Purpose::Deletion => 64,
+                    Purpose::Chance => 4 << prng.below(5),
+                },
+                value_bytes_max: 200 << prng.below(7),
+                deletes_topic: purpose == Purpose::Deletion || prng.chance(30),
+                pause_micros_max: 50 << prng.below(7),
+            },
+            cut_after: (by_chance && prng.chance(85)).then_some(cut_after),
+            cut_at_segment_write: by_segment_write.then_some(1 + prng.below(8)),
+            fail_after: (by_chance && prng.chance(8)).then_some(cut_after / 2 + 1),
+            full: (by_chance && prng.chance(12)).then(|| {
+                let wait = Duration::from_millis(1 << prng.below(11));
+                (prng.below(96 << 10), wait)
+            }),
+            stops: prng.chance(35),
+        }
+    }
+
+    fn plan_start(&mut self) -> Start {
+        let changes = self.prng.chance(40);
+        let shards = if changes {
             5 - self.shards
         } else {
             self.shards
         };
-        let changed = u64::from(lives > 0 && shards != self.shards);
-        self.witness.coverage.borrow_mut().shard_count_changes += changed;
+        let mut coverage = self.witness.coverage.borrow_mut();
+        coverage.shard_count_changes += u64::from(coverage.lives > 0 && changes);
         self.shards = shards;
-        let batches = if is_long { 250 } else { 4 << prng.below(5) };
-        let cut_after = skewed(prng, 3000, 9);
-        // Rare by itself: a segment write under way at a kill, and a successor that lives to see it land.
-        let waits_for_segment_write =
-            !is_long && lives > 8 && lives.is_multiple_of(3) && lacks_late_write;
-        let by_segment_write = waits_for_segment_write || (!is_long && prng.chance(25));
-        let batches = if waits_for_segment_write { 64 } else { batches };
-        let is_cut = !is_long && !waits_for_segment_write && prng.chance(85);
-        LifePlan {
-            start: Start {
-                shards,
-                limits: Limits::TINY,
-                log_config: self.log_config,
-            },
-            clients: Plan {
-                seed: prng.next_u64(),
-                batches,
-                value_bytes_max: 200 << prng.below(7),
-                deletes_topic: prng.chance(30),
-                pause_micros_max: 50 << prng.below(7),
-            },
-            cut_after: is_cut.then_some(cut_after),
-            cut_at_segment_write: by_segment_write.then_some(1 + prng.below(8)),
-            fail_after: (!is_long && prng.chance(8)).then_some(cut_after / 2 + 1),
-            stops: prng.chance(35),
+        Start {
+            shards,
+            limits: Limits::TINY,
+            log_config: self.log_config,
         }
     }
 

@@ -4,8 +4,8 @@ use super::{Report, damage, run};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-const RUNS: u64 = 60;
-const CUTS_MIN: u64 = 1_000;
+const RUNS: u64 = 120;
+const CUTS_MIN: u64 = 2_000;
 const DAMAGES: u64 = 150;
 /// Seeds that run twice.
 const TWICE: u64 = 6;

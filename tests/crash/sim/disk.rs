@@ -104,6 +104,12 @@ impl SimDisk {
         self.machine.borrow_mut().cut_power();
     }
 
+    /// Leaves this many bytes to allocate.
+    pub fn fill_up_to(&self, left: u64) {
+        let mut machine = self.machine.borrow_mut();
+        machine.capacity = Some(machine.used_bytes() + left);
+    }
+
     pub fn counters(&self) -> DiskCounters {
         self.machine.borrow().counters
     }

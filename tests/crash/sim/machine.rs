@@ -88,6 +88,8 @@ pub struct Machine {
     opens: BTreeMap<u64, Open>,
     /// File to the open file that has its lock.
     locks: BTreeMap<u64, u64>,
+    /// Files that lost a name; their bytes go when no name and no open file is left.
+    unlinked: BTreeSet<u64>,
     in_flight: BTreeMap<u64, InFlight>,
     next_number: u64,
     pub prng: Prng,
@@ -108,6 +110,7 @@ impl Machine {
             names: Names::new(),
             opens: BTreeMap::new(),
             locks: BTreeMap::new(),
+            unlinked: BTreeSet::new(),
             in_flight: BTreeMap::new(),
             next_number: 1,
             prng: Prng::new(seed ^ 0x0d15_c000_0000),
@@ -146,6 +149,9 @@ impl Machine {
             Operation::SyncDirectory { path, before } => {
                 let directory = self.names.find_directory(&path)?;
                 self.names.sync(before, directory);
+                if !self.unlinked.is_empty() {
+                    self.forget_nameless();
+                }
             }
             operation => return self.apply(now, operation),
         }
@@ -264,7 +270,9 @@ impl Machine {
         if self.locks.get(&closed.file) == Some(&open) {
             self.locks.remove(&closed.file);
         }
-        self.forget_nameless();
+        if self.unlinked.contains(&closed.file) {
+            self.forget_nameless();
+        }
     }
 
     pub fn try_lock(&mut self, open: u64) -> bool {
@@ -319,13 +327,15 @@ impl Machine {
 
     /// Bytes that may still be allocated.
     pub fn free_bytes(&self) -> u64 {
-        let used: u64 = self
-            .files
-            .values()
-            .map(|content| content.bytes().len() as u64)
-            .sum();
-        self.capacity
-            .map_or(u64::MAX / 2, |capacity| capacity.saturating_sub(used))
+        let Some(capacity) = self.capacity else {
+            return u64::MAX / 2;
+        };
+        capacity.saturating_sub(self.used_bytes())
+    }
+
+    pub fn used_bytes(&self) -> u64 {
+        let lens = self.files.values().map(|content| content.bytes().len());
+        lens.sum::<usize>() as u64
     }
 
     pub fn number(&mut self) -> u64 {
@@ -385,7 +395,12 @@ impl Machine {
             }
             Operation::CreateDirectory(path) => self.names.create_directory(now, &path)?,
             Operation::Rename(from, to) => self.names.rename(now, &from, &to)?,
-            Operation::RemoveFile(path) => self.names.remove_file(now, &path)?,
+            Operation::RemoveFile(path) => {
+                if let Ok(Node::File(file)) = self.names.find(&path) {
+                    self.unlinked.insert(file);
+                }
+                self.names.remove_file(now, &path)?;
+            }
             Operation::RemoveDirectory(path) => self.names.remove_directory(now, &path)?,
             Operation::Sync { .. } | Operation::SyncDirectory { .. } => {}
         }
@@ -423,8 +438,14 @@ impl Machine {
     fn forget_nameless(&mut self) {
         let named = self.names.files();
         let open: BTreeSet<u64> = self.opens.values().map(|open| open.file).collect();
-        self.files
-            .retain(|file, _| named.contains(file) || open.contains(file));
+        let unlinked = std::mem::take(&mut self.unlinked);
+        for file in unlinked {
+            if named.contains(&file) || open.contains(&file) {
+                self.unlinked.insert(file);
+            } else {
+                self.files.remove(&file);
+            }
+        }
     }
 }
 
