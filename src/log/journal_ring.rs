@@ -3,7 +3,8 @@
 //! ```text
 //! room = what is left of the current file + free files − promised − reserve
 //! ```
-//! Files are used in turn. A file is free when every record in it is covered by a durable snapshot. Space is promised
+//! Files are used in turn, those that are not free (or not there yet) passed over: recovery goes by sequences, not by
+//! the numbers of files. A file is free when every record in it is covered by a durable snapshot. Space is promised
 //! before offsets are assigned, so a batch that has an offset never waits for a file.
 
 use crate::base::align::BLOCK;
@@ -128,18 +129,15 @@ impl JournalRing {
         self.file_bytes * free.count() as u64 + self.file_bytes - self.position
     }
 
-    /// Where the next record begins. Moves on to the next file when too little is left of this one.
+    /// Where the next record begins. Moves on to the next free file when too little is left of this one.
     ///
-    /// Panics when that file is not free: `admits` was asked before.
+    /// Panics when no file is free: `admits` was asked before.
     pub fn next_slot(&mut self) -> Slot {
         if self.file_bytes - self.position < RECORD_BYTES_MIN {
-            let next = (self.current + 1) % self.files.len();
-            assert_eq!(
-                self.files[next],
-                FileState::Free,
-                "a file is reused only when it is covered"
-            );
-            self.current = next;
+            let count = self.files.len();
+            let mut others = (1..count).map(|step| (self.current + step) % count);
+            let next = others.find(|&file| self.files[file] == FileState::Free);
+            self.current = next.expect("a file is reused only when it is covered");
             self.position = 0;
         }
         Slot {
@@ -211,6 +209,28 @@ mod tests {
         ring.cover(2);
         assert!(ring.admits(100, true));
         assert_eq!(ring.next_slot().file, 0);
+    }
+
+    /// On a full disk the ring goes round without the files that could not be made.
+    #[test]
+    fn a_file_that_comes_late_is_used_when_it_is_there() {
+        let mut ring = JournalRing::new(&Limits::TINY);
+        ring.add_file(1);
+        let mut sequence = 0;
+        let mut fill = |ring: &mut JournalRing| {
+            let file = ring.next_slot().file;
+            sequence += 1;
+            ring.advance(sequence, 64 * 1024);
+            (file, sequence)
+        };
+        assert_eq!(fill(&mut ring), (0, 1));
+        assert_eq!(fill(&mut ring), (1, 2));
+        assert!(!ring.admits(100, true));
+        ring.cover(1);
+        assert_eq!(fill(&mut ring), (0, 3));
+        ring.add_file(2);
+        assert!(ring.admits(100, true));
+        assert_eq!(fill(&mut ring), (2, 4));
     }
 
     #[test]
