@@ -194,7 +194,7 @@ impl Connection {
             && !self.server.connections.is_stopping()
             && replies.in_flight() < REQUESTS_IN_FLIGHT_MAX
             && replies.request_bytes() < REQUEST_BYTES_IN_FLIGHT_MAX
-            && replies.outgoing_bytes() < ANSWER_BYTES_IN_FLIGHT_MAX
+            && replies.answer_bytes() < ANSWER_BYTES_IN_FLIGHT_MAX
     }
 
     fn must_wait(&self, frame: &Frame) -> bool {

@@ -37,6 +37,15 @@ pub(super) enum Reply {
     Close,
 }
 
+impl Reply {
+    fn bytes(&self) -> usize {
+        match self {
+            Reply::Frame { pieces, .. } => pieces.iter().map(Bytes::len).sum(),
+            Reply::Nothing | Reply::Close => 0,
+        }
+    }
+}
+
 pub(super) type PendingReply = Pin<Box<dyn Future<Output = Reply>>>;
 
 /// A request's answer, now or later.
@@ -57,6 +66,8 @@ pub(super) struct InFlight {
 struct Slot {
     state: Dispatched,
     request: InFlight,
+    /// Of the answer, once it is known.
+    answer_bytes: usize,
 }
 
 struct Outgoing {
@@ -79,6 +90,8 @@ pub(super) struct ReplyQueue {
     slots: VecDeque<Slot>,
     outgoing: VecDeque<Outgoing>,
     request_bytes: usize,
+    /// Of answers that are known, and wait behind others.
+    ready_bytes: usize,
     outgoing_bytes: usize,
     fetches: usize,
     alone: usize,
@@ -90,7 +103,16 @@ impl ReplyQueue {
         self.request_bytes += request.request_bytes;
         self.fetches += usize::from(request.order == Order::Fetch);
         self.alone += usize::from(request.order == Order::Alone);
-        self.slots.push_back(Slot { state, request });
+        let answer_bytes = match &state {
+            Dispatched::Ready(reply) => reply.bytes(),
+            Dispatched::Later(_) => 0,
+        };
+        self.ready_bytes += answer_bytes;
+        self.slots.push_back(Slot {
+            state,
+            request,
+            answer_bytes,
+        });
     }
 
     /// Requests whose answer is not yet in the outgoing bytes.
@@ -103,7 +125,12 @@ impl ReplyQueue {
         self.request_bytes
     }
 
-    /// Bytes of answers that the peer has not taken yet.
+    /// Bytes of all answers that are known and that the peer has not taken yet.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.ready_bytes + self.outgoing_bytes
+    }
+
+    /// Bytes whose turn it is to leave.
     pub(super) fn outgoing_bytes(&self) -> usize {
         self.outgoing_bytes
     }
@@ -138,13 +165,18 @@ impl ReplyQueue {
         let mut index = 0;
         while index < self.slots.len() && unfinished < POLLED_AHEAD_MAX {
             let slot = &mut self.slots[index];
+            let known = slot.answer_bytes;
             if !slot.poll(context) {
                 unfinished += 1;
                 index += 1;
-            } else if index == 0 {
+                continue;
+            }
+            self.ready_bytes += slot.answer_bytes - known;
+            if index == 0 {
                 self.send_first();
                 if self.closing {
                     self.slots.clear();
+                    self.ready_bytes = 0;
                     return;
                 }
             } else {
@@ -156,6 +188,7 @@ impl ReplyQueue {
     fn send_first(&mut self) {
         let slot = self.slots.pop_front().expect("the first slot was polled");
         let request = slot.request;
+        self.ready_bytes -= slot.answer_bytes;
         self.request_bytes -= request.request_bytes;
         self.alone -= usize::from(request.order == Order::Alone);
         if let Some(meter) = &request.meter {
@@ -222,7 +255,10 @@ impl Slot {
     fn poll(&mut self, context: &mut Context<'_>) -> bool {
         if let Dispatched::Later(future) = &mut self.state {
             match future.as_mut().poll(context) {
-                Poll::Ready(reply) => self.state = Dispatched::Ready(reply),
+                Poll::Ready(reply) => {
+                    self.answer_bytes = reply.bytes();
+                    self.state = Dispatched::Ready(reply);
+                }
                 Poll::Pending => return false,
             }
         }

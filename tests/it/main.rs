@@ -13,6 +13,7 @@ mod fetch_stories;
 mod flood_stories;
 mod hostile_stories;
 mod idempotence_stories;
+mod memory_stories;
 mod metadata_stories;
 mod offset_stories;
 mod produce_stories;

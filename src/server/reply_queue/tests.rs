@@ -130,3 +130,21 @@ fn a_deep_pipeline_is_answered_through_a_bounded_window() {
     (0..count).for_each(|index| answers.finish(index, "x"));
     assert_eq!(advance(&mut queue).matches('x').count(), count);
 }
+
+/// Requests of twenty bytes can have answers of a megabyte each; a pipeline of them must not be answered all at once.
+#[test]
+fn known_answers_count_before_their_turn_comes() {
+    let (mut queue, answers) = (ReplyQueue::default(), Answers::default());
+    push(&mut queue, answers.later());
+    push(&mut queue, Dispatched::Ready(frame("known")));
+    push(&mut queue, answers.later());
+    assert_eq!(queue.answer_bytes(), 5);
+    answers.finish(1, "later");
+    assert_eq!(advance(&mut queue), "");
+    assert_eq!((queue.answer_bytes(), queue.outgoing_bytes()), (10, 0));
+    answers.finish(0, "first");
+    queue.advance(&mut Context::from_waker(Waker::noop()));
+    assert_eq!((queue.answer_bytes(), queue.outgoing_bytes()), (15, 15));
+    queue.written(15);
+    assert_eq!(queue.answer_bytes(), 0);
+}
