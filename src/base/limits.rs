@@ -64,7 +64,7 @@ impl Limits {
         self.pool_bytes / 2
     }
 
-    /// Bodies of requests that a shard works on.
+    /// Bodies of requests that a shard works on; no single one is larger.
     pub const fn request_bytes_max(&self) -> usize {
         self.pool_bytes / 4
     }
@@ -125,8 +125,11 @@ pub const OPEN_SEGMENTS_MAX: usize = 128;
 pub const FRAME_BYTES_MAX: usize = 100 * MIB;
 /// First allocation for an array, whatever count it claims.
 pub const ARRAY_FIRST_ALLOCATION: usize = 1024;
-/// Elements of all arrays of one request.
-pub const REQUEST_ELEMENTS_MAX: usize = 1_000_000;
+/// Elements of all arrays of one request: 40,000 partitions, four to a topic. An element may be two bytes on the wire and
+/// cost 700 before its answer has left (Fetch), so this keeps one request far below 64 MiB.
+pub const REQUEST_ELEMENTS_MAX: usize = 50_000;
+/// What an element is charged while its request is worked on, or waits for data.
+pub const REQUEST_ELEMENT_BYTES: usize = 256;
 /// Unknown tagged fields of one struct, and the bytes of one.
 pub const TAGGED_FIELDS_MAX: usize = 64;
 pub const TAGGED_FIELD_BYTES_MAX: usize = 128 * KIB;
@@ -170,8 +173,12 @@ pub const DECOMPRESSED_RATIO_MAX: usize = 200;
 pub const DECOMPRESSED_FLOOR_BYTES: usize = 4 * MIB;
 /// Largest zstd window (2^23 = 8 MiB, the largest of the ordinary levels).
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
-/// Partitions one topic may have, and topics one request may create.
+/// Partitions one topic may have.
 pub const PARTITIONS_PER_TOPIC_MAX: i32 = 10_000;
+/// Partitions one request may create, as in Kafka.
+pub const PARTITIONS_CREATED_MAX: i64 = 10_000;
+/// Topics of one CreateTopics answer that show their configs; each is ten kilobytes.
+pub const TOPICS_DETAILED_MAX: usize = 1_000;
 /// Partitions of all topics together; each costs memory on its shard whether it is used or not.
 pub const PARTITIONS_MAX: usize = 100_000;
 /// Kafka's limit for the name of a topic.
@@ -182,4 +189,6 @@ pub const CONFIG_VALUE_BYTES_MAX: usize = 32 * KIB;
 pub const STOP_MS_MAX: u64 = 30_000;
 
 const _: () = assert!(DECOMPRESSED_FLOOR_BYTES <= DECOMPRESSED_BYTES_MAX);
+// The largest topic can be made.
+const _: () = assert!(PARTITIONS_PER_TOPIC_MAX as i64 <= PARTITIONS_CREATED_MAX);
 const _: () = assert!(MAILBOX_MESSAGES_MAX.is_power_of_two());

@@ -20,6 +20,8 @@ pub enum ControlError {
     InvalidRequest(RequestProblem),
     /// INVALID_PARTITIONS.
     InvalidPartitions(PartitionProblem),
+    /// POLICY_VIOLATION.
+    TooManyPartitions { wanted: i64, most: i64 },
     /// INVALID_REPLICATION_FACTOR.
     InvalidReplicationFactor { wanted: i16 },
     /// INVALID_REPLICA_ASSIGNMENT.
@@ -114,6 +116,12 @@ impl fmt::Display for ControlError {
             ControlError::UnknownTopicId { id } => write!(f, "No topic has the id {id}."),
             ControlError::InvalidRequest(problem) => problem.fmt(f),
             ControlError::InvalidPartitions(problem) => problem.fmt(f),
+            ControlError::TooManyPartitions { wanted, most } => {
+                write!(
+                    f,
+                    "A request creates at most {most} partitions, not {wanted}."
+                )
+            }
             ControlError::InvalidReplicationFactor { wanted } if *wanted < 1 => f.write_str(
                 "Replication factor must be larger than 0, or -1 to use the default value.",
             ),

@@ -224,6 +224,7 @@ pub(super) fn control(error: &ControlError) -> Refusal {
         ControlError::UnknownTopicId { .. } => ErrorCode::UnknownTopicId,
         ControlError::InvalidRequest(_) => ErrorCode::InvalidRequest,
         ControlError::InvalidPartitions(_) => ErrorCode::InvalidPartitions,
+        ControlError::TooManyPartitions { .. } => ErrorCode::PolicyViolation,
         ControlError::InvalidReplicationFactor { .. } => ErrorCode::InvalidReplicationFactor,
         ControlError::InvalidAssignment(_) => ErrorCode::InvalidReplicaAssignment,
         ControlError::InvalidConfig(_) => ErrorCode::InvalidConfig,

@@ -1,7 +1,9 @@
 //! CreateTopics: name, configs, then partitions and replicas.
 
 use super::{check_assignment, duplicates};
-use crate::base::limits::{CONFIG_VALUE_BYTES_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX};
+use crate::base::limits::{
+    CONFIG_VALUE_BYTES_MAX, PARTITIONS_CREATED_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX,
+};
 use crate::config::problem::Reason;
 use crate::config::{ConfigProblem, Overrides, TopicRules, topic};
 use crate::control::command::NewTopic;
@@ -18,6 +20,9 @@ pub(super) fn create_topics(
     draft: &mut Draft,
     topics: Vec<NewTopic>,
 ) -> Vec<Result<Arc<Topic>, ControlError>> {
+    if let Err(refusal) = check_request(&topics, &draft.image) {
+        return vec![Err(refusal); topics.len()];
+    }
     let twice = duplicates(topics.iter().map(|topic| topic.name.as_str()));
     let mut results = Vec::with_capacity(topics.len());
     for (topic, twice) in topics.into_iter().zip(twice) {
@@ -27,6 +32,21 @@ pub(super) fn create_topics(
         });
     }
     results
+}
+
+/// What is wrong with the topics together. One that is too large by itself is refused by itself.
+fn check_request(topics: &[NewTopic], image: &Image) -> Result<(), ControlError> {
+    let partitions = |topic: &NewTopic| match (&topic.assignments, topic.partitions) {
+        (Some(assignments), _) => assignments.len() as i64,
+        (None, -1) => i64::from(image.config.partitions_default),
+        (None, partitions) => i64::from(partitions.max(0)),
+    };
+    let wanted = topics.iter().map(partitions).sum();
+    let most = PARTITIONS_CREATED_MAX;
+    match topics.len() > 1 && wanted > most {
+        true => Err(ControlError::TooManyPartitions { wanted, most }),
+        false => Ok(()),
+    }
 }
 
 fn create_topic(draft: &mut Draft, new: NewTopic) -> Result<Arc<Topic>, ControlError> {

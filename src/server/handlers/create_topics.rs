@@ -1,12 +1,14 @@
 //! CreateTopics 2-7. Answered when every shard serves the topic. From version 5 on the answer shows the topic as it is (or
-//! with `validate_only` would be), configs included.
+//! with `validate_only` would be), configs included; those of the first thousand topics, whoever wants more describes them.
 
+use crate::base::limits::TOPICS_DETAILED_MAX;
 use crate::config::describe;
 use crate::control::command::NewTopic;
 use crate::control::{Command, Image, Outcome, Topic};
 use crate::server::call::Call;
 use crate::server::errors::{self, Refusal};
 use crate::server::reply_queue::Dispatched;
+use crate::wire::ErrorCode;
 use crate::wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest,
     CreateTopicsResponse,
@@ -33,7 +35,10 @@ pub(in crate::server) fn handle(call: Call, request: CreateTopicsRequest) -> Dis
             let refusal = match &outcome {
                 Err(refusal) => refusal.clone(),
                 Ok(Outcome::TopicsCreated(topics)) => match topics.get(index) {
-                    Some(Ok(topic)) => return created(&answering, &image, topic),
+                    Some(Ok(topic)) => {
+                        let shown = (index < TOPICS_DETAILED_MAX).then_some(&*image);
+                        return created(&answering, shown, topic);
+                    }
                     Some(Err(error)) => errors::control(error),
                     None => errors::mismatch(),
                 },
@@ -64,7 +69,8 @@ fn wanted(call: &Call, topic: CreatableTopic) -> NewTopic {
     }
 }
 
-fn created(call: &Call, image: &Image, topic: &Topic) -> CreatableTopicResult {
+/// `shown`: what configs are shown by.
+fn created(call: &Call, shown: Option<&Image>, topic: &Topic) -> CreatableTopicResult {
     let mut result = CreatableTopicResult {
         name: topic.name.to_string(),
         topic_id: topic.id,
@@ -73,18 +79,25 @@ fn created(call: &Call, image: &Image, topic: &Topic) -> CreatableTopicResult {
     if call.version >= DETAILS_FROM {
         result.num_partitions = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
         result.replication_factor = topic.replication_factor;
-        let rows = describe::topic(&topic.overrides, &image.layers, None).into_iter();
-        let rows = rows.map(|row| CreatableTopicConfigs {
-            name: row.name.to_owned(),
-            value: row.value,
-            read_only: row.read_only,
-            config_source: row.source as i8,
-            is_sensitive: row.sensitive,
-            ..CreatableTopicConfigs::default()
-        });
-        result.configs = Some(rows.collect());
+        result.configs = shown.map(|image| configs(image, topic));
+        if shown.is_none() {
+            result.topic_config_error_code = ErrorCode::PolicyViolation.code();
+        }
     }
     result
+}
+
+fn configs(image: &Image, topic: &Topic) -> Vec<CreatableTopicConfigs> {
+    let rows = describe::topic(&topic.overrides, &image.layers, None).into_iter();
+    let rows = rows.map(|row| CreatableTopicConfigs {
+        name: row.name.to_owned(),
+        value: row.value,
+        read_only: row.read_only,
+        config_source: row.source as i8,
+        is_sensitive: row.sensitive,
+        ..CreatableTopicConfigs::default()
+    });
+    rows.collect()
 }
 
 fn refused(call: &Call, name: String, refusal: Refusal) -> CreatableTopicResult {
