@@ -139,6 +139,11 @@ impl Connection {
                 self.entry.pulse.paused();
                 return Ok(progress(dispatched));
             }
+            if self.server.decoded.is_full() {
+                self.entry.pulse.paused();
+                self.server.decoded.wake_when_free(context);
+                return Ok(progress(dispatched));
+            }
             let next = match self.held.take() {
                 Some(frame) => Next::Dispatch(frame),
                 None => self.inbound.next(now).map_err(End::InvalidFrame)?,
@@ -212,14 +217,15 @@ impl Connection {
         }
         let order = dispatch::order(&frame.bytes);
         let request_bytes = frame.bytes.len();
-        let (answer, meter) = dispatch::dispatch(&self.server, frame.bytes, frame.received);
+        let started = dispatch::dispatch(&self.server, frame.bytes, frame.received);
         let request = InFlight {
             order,
             request_bytes,
             claim: Some(frame.claim),
-            meter,
+            decoded: started.decoded,
+            meter: started.meter,
         };
-        self.replies.push(answer, request);
+        self.replies.push(started.answer, request);
         true
     }
 }

@@ -1,13 +1,15 @@
 //! From a frame to its handler.
 
+use super::budget::Permit;
 use super::call::Call;
 use super::handlers;
 use super::meter::Meter;
 use super::plane::Server;
 use super::reply_queue::{Dispatched, Reply};
+use crate::base::limits::REQUEST_ELEMENT_BYTES;
 use crate::base::time::Instant;
 use crate::wire::header::{HeaderError, RequestHeader};
-use crate::wire::{ApiKey, DecodeError, Reader, decode_body};
+use crate::wire::{ApiKey, DecodeError, Reader, decode_counted};
 use bytes::Bytes;
 use std::fmt;
 use std::rc::Rc;
@@ -87,28 +89,29 @@ impl fmt::Display for Unanswerable {
     }
 }
 
-/// Starts a request. Everything that must keep the order of requests has happened when this returns. `received`: when
-/// its first byte came.
-pub(super) fn dispatch(
-    server: &Rc<Server>,
-    frame: Bytes,
-    received: Instant,
-) -> (Dispatched, Option<Rc<Meter>>) {
-    match start(server, frame, received) {
-        Ok((dispatched, meter)) => (dispatched, Some(meter)),
-        Err(reason) => {
-            server.handle.stats().frames_refused.add(1);
-            tracing::warn!(%reason, "connection closed");
-            (Dispatched::Ready(Reply::Close), None)
-        }
-    }
+/// A request that has begun.
+pub(super) struct Started {
+    pub(super) answer: Dispatched,
+    /// Its memory, decoded; none if it could not be.
+    pub(super) decoded: Option<Permit>,
+    pub(super) meter: Option<Rc<Meter>>,
 }
 
-fn start(
-    server: &Rc<Server>,
-    frame: Bytes,
-    received: Instant,
-) -> Result<(Dispatched, Rc<Meter>), Unanswerable> {
+/// Starts a request. Everything that must keep the order of requests has happened when this returns. `received`: when
+/// its first byte came.
+pub(super) fn dispatch(server: &Rc<Server>, frame: Bytes, received: Instant) -> Started {
+    start(server, frame, received).unwrap_or_else(|reason| {
+        server.handle.stats().frames_refused.add(1);
+        tracing::warn!(%reason, "connection closed");
+        Started {
+            answer: Dispatched::Ready(Reply::Close),
+            decoded: None,
+            meter: None,
+        }
+    })
+}
+
+fn start(server: &Rc<Server>, frame: Bytes, received: Instant) -> Result<Started, Unanswerable> {
     let mut reader = Reader::new(frame);
     let header = RequestHeader::decode(&mut reader).map_err(|error| match error {
         HeaderError::UnknownApi {
@@ -141,22 +144,32 @@ fn start(
         meter: meter.clone(),
     };
     if !is_served {
-        return Ok((handlers::api_versions::unsupported(call), meter));
+        return Ok(Started {
+            answer: handlers::api_versions::unsupported(call),
+            decoded: None,
+            meter: Some(meter),
+        });
     }
     let malformed = |error| Unanswerable::Malformed {
         api_key: Some(api_key),
         error,
     };
-    let dispatched = route(call, reader.into_rest()).map_err(malformed)?;
-    Ok((dispatched, meter))
+    let (answer, decoded) = route(call, reader.into_rest()).map_err(malformed)?;
+    Ok(Started {
+        answer,
+        decoded: Some(decoded),
+        meter: Some(meter),
+    })
 }
 
-fn route(call: Call, body: Bytes) -> Result<Dispatched, DecodeError> {
+fn route(call: Call, body: Bytes) -> Result<(Dispatched, Permit), DecodeError> {
     let version = call.version;
     macro_rules! to {
-        ($handler:ident) => {
-            handlers::$handler::handle(call, decode_body(body, version)?)
-        };
+        ($handler:ident) => {{
+            let (request, elements) = decode_counted(body, version)?;
+            let decoded = call.server.decoded.charge(elements * REQUEST_ELEMENT_BYTES);
+            (handlers::$handler::handle(call, request), decoded)
+        }};
     }
     Ok(match call.api_key {
         ApiKey::Produce => to!(produce),

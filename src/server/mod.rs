@@ -14,7 +14,7 @@ mod connections;
 mod plane;
 
 mod admission;
-mod answer_budget;
+mod budget;
 mod inbound;
 mod reply_queue;
 

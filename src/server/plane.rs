@@ -1,7 +1,7 @@
 //! What the connections of one shard share.
 
 use super::admission::Admission;
-use super::answer_budget::AnswerBudget;
+use super::budget::Budget;
 use super::connections::Connections;
 use super::inbound::READ_BYTES_MAX;
 use crate::shard::ShardHandle;
@@ -14,7 +14,9 @@ use std::time::Duration;
 pub(super) struct Server {
     pub(super) handle: ShardHandle,
     pub(super) admission: Rc<Admission>,
-    pub(super) answers: AnswerBudget,
+    pub(super) answers: Budget,
+    /// What requests have become.
+    pub(super) decoded: Budget,
     pub(super) connections: Rc<Connections>,
     /// Where reads land before their length is known; used within one call only.
     pub(super) scratch: RefCell<Box<[u8]>>,
@@ -27,7 +29,8 @@ impl Server {
         let bytes = handle.request_bytes_max();
         Rc::new(Server {
             admission: Admission::new(bytes),
-            answers: AnswerBudget::new(bytes),
+            answers: Budget::new(bytes),
+            decoded: Budget::new(bytes / 2),
             connections: Rc::default(),
             scratch: RefCell::new(vec![0; READ_BYTES_MAX].into_boxed_slice()),
             creating: RefCell::default(),

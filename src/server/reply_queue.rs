@@ -6,7 +6,7 @@
 //! ```
 
 use super::admission::Claim;
-use super::answer_budget::AnswerPermit;
+use super::budget::Permit;
 use super::dispatch::Order;
 use super::meter::Meter;
 use bytes::Bytes;
@@ -29,7 +29,7 @@ pub(super) enum Reply {
     Frame {
         pieces: Vec<Bytes>,
         /// Held until the frame has left.
-        permit: Option<AnswerPermit>,
+        permit: Option<Permit>,
     },
     /// Nothing leaves (`acks=0`).
     Nothing,
@@ -58,8 +58,9 @@ pub(super) enum Dispatched {
 pub(super) struct InFlight {
     pub(super) order: Order,
     pub(super) request_bytes: usize,
-    /// The request's memory; given back when the answer is known.
+    /// The request's memory, as it came and decoded; given back when the answer is known.
     pub(super) claim: Option<Claim>,
+    pub(super) decoded: Option<Permit>,
     pub(super) meter: Option<Rc<Meter>>,
 }
 
@@ -81,7 +82,7 @@ struct FrameEnd {
     order: Order,
     meter: Option<Rc<Meter>>,
     /// Dropping it gives the memory of the answer back.
-    _permit: Option<AnswerPermit>,
+    _permit: Option<Permit>,
 }
 
 /// Connection view.
@@ -263,6 +264,7 @@ impl Slot {
             }
         }
         self.request.claim = None;
+        self.request.decoded = None;
         true
     }
 }

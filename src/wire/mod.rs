@@ -18,7 +18,9 @@ pub mod produce;
 pub mod version;
 
 pub use error_code::ErrorCode;
-pub use primitive::{Decode, DecodeError, Encode, RawTaggedField, Reader, Writer, decode_body};
+pub use primitive::{
+    Decode, DecodeError, Encode, RawTaggedField, Reader, Writer, decode_body, decode_counted,
+};
 pub use version::ApiKey;
 
 #[cfg(test)]

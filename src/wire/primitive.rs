@@ -28,10 +28,16 @@ pub trait Encode {
 
 /// Reads a whole body; bytes left over are an error.
 pub fn decode_body<T: Decode>(body: Bytes, version: i16) -> Result<T, DecodeError> {
+    decode_counted(body, version).map(|(message, _)| message)
+}
+
+/// The same, with the number of elements in all arrays of the message.
+pub fn decode_counted<T: Decode>(body: Bytes, version: i16) -> Result<(T, usize), DecodeError> {
     let mut reader = Reader::new(body);
     let message = T::decode(&mut reader, version)?;
+    let elements = REQUEST_ELEMENTS_MAX - reader.elements_left;
     reader.finish()?;
-    Ok(message)
+    Ok((message, elements))
 }
 
 /// Why bytes are no message.
@@ -51,7 +57,7 @@ pub enum DecodeError {
     /// A varint that does not end, or exceeds 32 bits.
     InvalidVarint,
     InvalidUtf8,
-    /// More elements in all arrays of one message than a request may have.
+    /// More elements in all arrays of one message, or unknown tagged fields, than a request may have.
     TooManyElements,
     TooManyTaggedFields {
         count: usize,
@@ -270,8 +276,7 @@ impl Reader {
         if wanted > remaining {
             return Err(DecodeError::Truncated { wanted, remaining });
         }
-        let left = self.elements_left.checked_sub(count);
-        self.elements_left = left.ok_or(DecodeError::TooManyElements)?;
+        self.count_elements(count)?;
         let mut array = Vec::with_capacity(count.min(ARRAY_FIRST_ALLOCATION));
         for index in 0..count {
             if index == ARRAY_FIRST_ALLOCATION {
@@ -302,6 +307,7 @@ impl Reader {
             self.need(bytes)?;
             let outer = std::mem::replace(&mut self.end, self.position + bytes);
             if !known(self, tag)? {
+                self.count_elements(1)?;
                 unknown.push(RawTaggedField {
                     tag,
                     value: self.shared(bytes)?,
@@ -331,6 +337,12 @@ impl Reader {
     fn compact_length(&mut self) -> Result<i32, DecodeError> {
         let encoded = self.unsigned_varint()?;
         i32::try_from(i64::from(encoded) - 1).map_err(|_| DecodeError::InvalidVarint)
+    }
+
+    fn count_elements(&mut self, count: usize) -> Result<(), DecodeError> {
+        let left = self.elements_left.checked_sub(count);
+        self.elements_left = left.ok_or(DecodeError::TooManyElements)?;
+        Ok(())
     }
 
     fn shared(&mut self, length: usize) -> Result<Bytes, DecodeError> {

@@ -1,10 +1,161 @@
 //! Requests that are small on the wire and large in memory: what they cost is bounded.
 
 use crate::harness::broker::Broker;
-use crate::harness::client::Connection;
-use ottla::wire::messages::metadata::MetadataRequest;
+use crate::harness::client::{Connection, Question};
+use crate::harness::kafka::{fetch_request, new_topic, produce_request};
+use crate::harness::stream::Stream;
+use ottla::base::limits::{PARTITIONS_CREATED_MAX, REQUEST_ELEMENTS_MAX, TOPICS_DETAILED_MAX};
+use ottla::wire::messages::*;
+use std::thread;
 
 const MIB: u64 = 1 << 20;
+const GROWN_MAX: u64 = 64 * MIB;
+/// One for the topic around them.
+const ELEMENTS: usize = REQUEST_ELEMENTS_MAX - 1;
+
+/// As many elements as a request may have, for every API whose elements are answered one by one.
+#[test]
+fn a_crowded_request_costs_a_bounded_amount() {
+    let broker = Broker::start("memory_crowded");
+    Connection::open(&broker.address).create_topic("crowd", 1, &[]);
+    let before = broker.memory("VmHWM");
+    let mut grown = 0;
+    for (what, ask) in crowds() {
+        let mut client = Connection::open(&broker.address);
+        ask(&mut client);
+        grown = broker.memory("VmHWM").saturating_sub(before);
+        println!("{what}: peak memory grew by {} KiB", grown / 1024);
+    }
+    assert!(grown < GROWN_MAX, "{grown}");
+}
+
+/// Sixteen of them at once wait for each other.
+#[test]
+fn many_crowded_requests_wait_for_each_other() {
+    let broker = Broker::start("memory_crowds");
+    Connection::open(&broker.address).create_topic("crowd", 1, &[]);
+    let stream = Stream::start(&broker.address, "beside");
+    let before = broker.memory("VmHWM");
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| list_offsets_of_many(&mut Connection::open(&broker.address)));
+        }
+    });
+    let grown = broker.memory("VmHWM").saturating_sub(before);
+    println!(
+        "peak memory grew by {} KiB, beside: {:?}",
+        grown / 1024,
+        stream.stop()
+    );
+    assert!(grown < 2 * GROWN_MAX, "{grown}");
+}
+
+type Ask = fn(&mut Connection);
+
+fn crowds() -> Vec<(&'static str, Ask)> {
+    [of_records(), of_topics()].concat()
+}
+
+fn of_records() -> Vec<(&'static str, Ask)> {
+    vec![
+        ("ListOffsets", list_offsets_of_many),
+        ("Fetch", |client| {
+            let mut request = fetch_request("crowd", 0, 0);
+            let partition = request.topics[0].partitions[0].clone();
+            request.topics[0].partitions = vec![partition; ELEMENTS];
+            crowd(client, &request, 4);
+        }),
+        ("Produce", |client| {
+            let mut request = produce_request("crowd", 0, Vec::new(), -1);
+            let partition = request.topic_data[0].partition_data[0].clone();
+            request.topic_data[0].partition_data = vec![partition; ELEMENTS];
+            crowd(client, &request, 9);
+        }),
+    ]
+}
+
+fn of_topics() -> Vec<(&'static str, Ask)> {
+    vec![
+        ("Metadata", |client| {
+            let topic = |index| metadata::MetadataRequestTopic {
+                name: Some(format!("{index:x}")),
+                ..Default::default()
+            };
+            let request = metadata::MetadataRequest {
+                topics: Some((0..ELEMENTS).map(topic).collect()),
+                allow_auto_topic_creation: false,
+                ..Default::default()
+            };
+            crowd(client, &request, 9);
+        }),
+        ("FindCoordinator", |client| {
+            let request = find_coordinator::FindCoordinatorRequest {
+                coordinator_keys: vec![String::new(); ELEMENTS],
+                ..Default::default()
+            };
+            crowd(client, &request, 4);
+        }),
+        ("DeleteTopics", |client| {
+            let request = delete_topics::DeleteTopicsRequest {
+                topic_names: vec![String::new(); ELEMENTS],
+                ..Default::default()
+            };
+            crowd(client, &request, 4);
+        }),
+        ("CreateTopics", |client| {
+            let topic = |index| new_topic(&format!("{index:x}"), 1, &[]);
+            let mut request = create_topics::CreateTopicsRequest {
+                topics: (0..ELEMENTS).map(topic).collect(),
+                validate_only: true,
+                ..Default::default()
+            };
+            crowd(client, &request, 7);
+            request.topics.truncate(PARTITIONS_CREATED_MAX as usize);
+            let answer = client.call(&request, 7).topics;
+            let shown = answer.iter().filter(|topic| topic.configs.is_some());
+            assert_eq!(shown.count(), TOPICS_DETAILED_MAX);
+            let refused = answer.iter().find(|topic| topic.error_code != 0);
+            assert!(refused.is_none(), "{refused:?}");
+        }),
+        ("DescribeConfigs", |client| {
+            let resource = describe_configs::DescribeConfigsResource {
+                resource_type: 2,
+                resource_name: "crowd".into(),
+                ..Default::default()
+            };
+            let request = describe_configs::DescribeConfigsRequest {
+                resources: vec![resource; ELEMENTS],
+                include_synonyms: true,
+                include_documentation: true,
+                ..Default::default()
+            };
+            crowd(client, &request, 4);
+        }),
+    ]
+}
+
+fn list_offsets_of_many(client: &mut Connection) {
+    let partition = |partition_index| list_offsets::ListOffsetsPartition {
+        partition_index,
+        ..Default::default()
+    };
+    let request = list_offsets::ListOffsetsRequest {
+        topics: vec![list_offsets::ListOffsetsTopic {
+            name: "crowd".into(),
+            partitions: (0..ELEMENTS as i32).map(partition).collect(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    crowd(client, &request, 1);
+}
+
+/// Every element is answered; an answer may have more elements than a request could.
+fn crowd<Q: Question>(client: &mut Connection, request: &Q, version: i16) {
+    client.send(request, version).expect("sent");
+    let answer = client.receive_frame().expect("an answer");
+    assert!(answer.len() >= 3 * ELEMENTS, "{} bytes", answer.len());
+}
 
 /// A thousand requests of twenty bytes each, whose answers have ninety thousand: they are not all answered at once.
 #[test]
@@ -16,15 +167,15 @@ fn a_pipeline_of_large_answers_is_answered_in_turn() {
         client.create_topic(&format!("wide-{number}"), 1_000, &[]);
     }
     let before = broker.memory("VmHWM");
-    let everything = MetadataRequest {
+    let everything = metadata::MetadataRequest {
         topics: None,
-        ..MetadataRequest::default()
+        ..Default::default()
     };
     let sent: Vec<i32> = (0..REQUESTS)
         .map(|_| client.send(&everything, 1).expect("sent"))
         .collect();
     for correlation in sent {
-        let answer = client.receive::<MetadataRequest>(1, correlation);
+        let answer = client.receive::<metadata::MetadataRequest>(1, correlation);
         assert_eq!(answer.expect("an answer").topics.len(), 4);
     }
     let grown = broker.memory("VmHWM").saturating_sub(before);

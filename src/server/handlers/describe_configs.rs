@@ -13,6 +13,7 @@ use crate::wire::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
     DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
+use std::collections::BTreeSet;
 
 /// What of a row the client wants to see.
 #[derive(Clone, Copy)]
@@ -27,13 +28,15 @@ pub(in crate::server) fn handle(call: Call, request: DescribeConfigsRequest) -> 
         synonyms: request.include_synonyms,
         documentation: request.include_documentation,
     };
+    let mut seen = BTreeSet::new();
     let results = request.resources.into_iter().map(|resource| {
+        let first_time = seen.insert((resource.resource_type, resource.resource_name.clone()));
         let mut result = DescribeConfigsResult {
             error_message: None,
             resource_type: resource.resource_type,
             ..DescribeConfigsResult::default()
         };
-        match rows(&image, &resource) {
+        match rows(&image, &resource, first_time) {
             Ok(rows) => {
                 let rows = rows.into_iter().map(|row| described(row, detail));
                 result.configs = rows.collect();
@@ -52,7 +55,16 @@ pub(in crate::server) fn handle(call: Call, request: DescribeConfigsRequest) -> 
     })
 }
 
-fn rows(image: &Image, resource: &DescribeConfigsResource) -> Result<Vec<Description>, Refusal> {
+fn rows(
+    image: &Image,
+    resource: &DescribeConfigsResource,
+    first_time: bool,
+) -> Result<Vec<Description>, Refusal> {
+    if !first_time {
+        // Ten bytes are answered with ten thousand; once.
+        let message = "A resource is described once per request.";
+        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    }
     let wanted = resource.configuration_keys.as_deref();
     let Wanted::Known(known) = resources::parse(resource.resource_type, &resource.resource_name)?
     else {

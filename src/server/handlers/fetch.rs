@@ -10,7 +10,7 @@ use super::list_offsets::isolation;
 use crate::base::ids::{ShardId, Ticket};
 use crate::base::offset::Offset;
 use crate::base::time::Instant;
-use crate::server::answer_budget::AnswerPermit;
+use crate::server::budget::Permit;
 use crate::server::call::Call;
 use crate::server::errors::{self, Unanswered};
 use crate::server::reply_queue::{Dispatched, Reply};
@@ -124,7 +124,7 @@ impl Fetch {
         }
     }
 
-    async fn run(self, first: Option<(AnswerPermit, Asked)>) -> Reply {
+    async fn run(self, first: Option<(Permit, Asked)>) -> Reply {
         let (mut permit, mut asked) = match first {
             Some(first) => first,
             None => self.permit_and_ask().await,
@@ -145,11 +145,11 @@ impl Fetch {
         }
     }
 
-    fn permit_now(&self) -> Option<AnswerPermit> {
+    fn permit_now(&self) -> Option<Permit> {
         self.call.server.answers.try_take(self.bytes_max)
     }
 
-    async fn permit_and_ask(&self) -> (AnswerPermit, Asked) {
+    async fn permit_and_ask(&self) -> (Permit, Asked) {
         let permit = self.call.server.answers.take(self.bytes_max).await;
         let asked = self.ask(permit.bytes());
         (permit, asked)
@@ -215,6 +215,7 @@ impl Fetch {
             || self.handle().now().instant >= self.deadline
             || server.connections.is_stopping()
             || server.admission.is_short()
+            || server.decoded.is_short()
     }
 
     /// Waits on every shard that was asked. A shard that can take no more waiters ends the wait at once.
@@ -253,7 +254,7 @@ impl Fetch {
         indexes.iter().map(part).collect()
     }
 
-    fn answer(self, mut found: Found, permit: AnswerPermit) -> Reply {
+    fn answer(self, mut found: Found, permit: Permit) -> Reply {
         let topics = self.plan.topics.iter();
         let responses = topics.map(|topic| self.topic(topic, &mut found)).collect();
         let response = FetchResponse {

@@ -24,22 +24,25 @@ const GROUPS_MISSING: &str =
 pub(in crate::server) fn handle(call: Call, request: FindCoordinatorRequest) -> Dispatched {
     let (code, message) = refusal(request.key_type, call.version);
     let code = call.code(code);
+    let message = Some(message.to_owned());
     let mut response = FindCoordinatorResponse::default();
     if call.version < BATCHED_FROM {
         response.error_code = code;
-        response.error_message = Some(message.to_owned());
+        response.error_message = message;
         response.node_id = -1;
         response.port = -1;
         return call.ready(&response);
     }
-    let keys = request.coordinator_keys.into_iter();
+    // Said once: there may be tens of thousands of keys.
+    let messages = std::iter::once(message).chain(std::iter::repeat(None));
+    let keys = request.coordinator_keys.into_iter().zip(messages);
     response.coordinators = keys
-        .map(|key| Coordinator {
+        .map(|(key, error_message)| Coordinator {
             key,
             node_id: -1,
             port: -1,
             error_code: code,
-            error_message: Some(message.to_owned()),
+            error_message,
             ..Coordinator::default()
         })
         .collect();

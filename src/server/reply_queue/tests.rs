@@ -44,6 +44,7 @@ fn request(order: Order, admission: &Rc<Admission>) -> InFlight {
         order,
         request_bytes: 10,
         claim: Some(admission.claim(10, 10, Instant(0))),
+        decoded: None,
         meter: None,
     }
 }
