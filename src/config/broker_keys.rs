@@ -200,7 +200,7 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     key!("replica.lag.time.max.ms", Long, Some("30000"), Any, Restart,
         "A replica that has not caught up for this long leaves the in-sync set."),
     key!("socket.request.max.bytes", Int, Some("104857600"), AtLeast(1), Restart,
-        "Largest request frame; a larger one closes its connection. A frame must also fit a shard's memory pool."),
+        "Largest request frame; a larger one closes its connection, and so does one above a quarter of shards.pool."),
     key!("transaction.max.timeout.ms", Int, Some("900000"), AtLeast(1), Restart,
         "Longest transaction timeout a producer may ask for."),
     key!("transaction.state.log.min.isr", Int, Some("2"), AtLeast(1), Restart,

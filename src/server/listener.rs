@@ -5,6 +5,7 @@ use super::connections::{ConnectionCounts, Seat};
 use super::plane::Server;
 use crate::base::limits::{CONNECTION_SWEEP_MS, MEMORY_SWEEP_MS, STOP_MS_MAX};
 use crate::shard::ShardHandle;
+use crate::wire::frame::FrameError;
 use futures_lite::future;
 use glommio::net::{TcpListener, TcpStream};
 use std::io;
@@ -118,8 +119,12 @@ fn report(peer: SocketAddr, end: &End) {
     match end {
         // A refusal has its own line where the reason is known.
         End::Closed | End::Refused => tracing::debug!(%peer, "connection closed"),
-        End::InvalidFrame(error) => {
-            tracing::warn!(%peer, ?error, "not the length of a request, connection closed");
+        End::InvalidFrame(FrameError::TooShort { bytes }) => {
+            tracing::warn!(%peer, bytes, "not the length of a request, connection closed");
+        }
+        End::InvalidFrame(FrameError::TooLong { bytes, bytes_max }) => {
+            tracing::warn!(%peer, bytes, bytes_max, "request too large, connection closed. Fix: \
+                smaller requests, or a larger shards.pool and socket.request.max.bytes");
         }
         End::Ended(ending) => tracing::info!(%peer, ?ending, "connection ended"),
         End::Socket(error) => tracing::debug!(%peer, %error, "connection lost"),

@@ -38,9 +38,10 @@ impl Server {
         })
     }
 
-    /// Kafka's `socket.request.max.bytes`.
+    /// Kafka's `socket.request.max.bytes`, and never more than all memory for requests.
     pub(super) fn frame_bytes_max(&self) -> usize {
-        self.handle.image().config.request_bytes_max
+        let configured = self.handle.image().config.request_bytes_max;
+        configured.min(self.handle.request_bytes_max())
     }
 
     /// Kafka's `connections.max.idle.ms`.

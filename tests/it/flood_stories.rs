@@ -8,6 +8,8 @@ use crate::harness::kafka::{
     FETCH_VERSION, LATEST, PRODUCE_VERSION, fetch_request, new_topic, produce_request,
 };
 use crate::harness::stream::Stream;
+use crate::harness::wait::PATIENCE;
+use ottla::base::limits::Limits;
 use ottla::wire::messages::create_topics::CreateTopicsRequest;
 use ottla::wire::messages::metadata::MetadataRequest;
 use ottla::wire::produce::ProduceRequest;
@@ -154,23 +156,20 @@ fn two_thousand_connections_stay_open() {
     println!("{each} bytes per connection, beside: {:?}", stream.stop());
 }
 
-/// A hundred thousand MiB are claimed and never sent.
+/// A hundred thousand MiB are claimed and never sent; then as much as a frame may have, a thousand times.
 #[test]
 fn claims_of_huge_frames_take_no_memory() {
     raise_open_files();
     let broker = Broker::start("flood_claims");
     let stream = Stream::start(&broker.address, "beside");
     let before = broker.memory("VmHWM");
-    let claims: Vec<TcpStream> = (0..1_000)
-        .map(|_| {
-            let mut socket = TcpStream::connect(&broker.address).expect("accepted");
-            let mut head = (100 * MIB as i32).to_be_bytes().to_vec();
-            // A Produce of version 9, its body still to come.
-            head.extend(b"\0\0\0\x09\0\0\0\x01\0\x02it\0");
-            socket.write_all(&head).expect("sent");
-            socket
-        })
-        .collect();
+    let mut too_many = claims(&broker.address, 100 * MIB);
+    for socket in &mut too_many {
+        let ended = socket.read(&mut [0; 1]);
+        assert!(!matches!(ended, Ok(1)), "more than all memory for requests");
+    }
+    let largest = Limits::DEFAULT.request_bytes_max() as u64;
+    let claims = claims(&broker.address, largest);
     // Others are served as if nothing was claimed.
     let mut client = Connection::open(&broker.address);
     client.create_topic("others", 4, &[]);
@@ -191,6 +190,19 @@ fn claims_of_huge_frames_take_no_memory() {
             .sum("ottla_unknown_server_errors_total", &[]),
         0.0
     );
+}
+
+/// A thousand connections, each with a length and the begin of a Produce of version 9, its body still to come.
+fn claims(address: &str, bytes: u64) -> Vec<TcpStream> {
+    let claim = |_| {
+        let mut socket = TcpStream::connect(address).expect("accepted");
+        let mut head = (bytes as i32).to_be_bytes().to_vec();
+        head.extend(b"\0\0\0\x09\0\0\0\x01\0\x02it\0");
+        socket.write_all(&head).expect("sent");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket
+    };
+    (0..1_000).map(claim).collect()
 }
 
 /// Asks for megabytes again and again and takes none of them.
