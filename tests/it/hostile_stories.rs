@@ -5,12 +5,17 @@ use crate::harness::client::Connection;
 use crate::harness::stream::Stream;
 use crate::hostile::{Fate, HostileFrame, Judge, World, frames};
 use bytes::Bytes;
+use ottla::wire::ApiKey;
+use ottla::wire::version::APIS;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::Shutdown;
 
 const SEED: u64 = 3;
 const PARTITIONS: i32 = 2;
+/// Frames for each API and version.
+const SENT_MIN: usize = 40;
+const ROUNDS_MIN: usize = 100;
 const FAULTS_SHOWN: usize = 10;
 const GROWN_MAX: u64 = 64 << 20;
 
@@ -32,12 +37,14 @@ fn ten_thousand_hostile_frames_end_as_tagged() {
     let mut connection = None;
     let mut faults = Vec::new();
     let mut tags: BTreeMap<String, usize> = BTreeMap::new();
+    let mut sent: BTreeMap<(ApiKey, i16), usize> = BTreeMap::new();
     for frame in &frames {
         let answer = ask(&broker.address, &mut connection, frame);
         if let Err(fault) = judge.judge(frame, answer.as_deref()) {
             faults.push(fault);
         }
         *tags.entry(format!("{:?}", frame.fate)).or_default() += 1;
+        *sent.entry((frame.api, frame.version)).or_default() += 1;
     }
 
     assert!(broker.alive(), "it ended\n{}", broker.log());
@@ -55,6 +62,13 @@ fn ten_thousand_hostile_frames_end_as_tagged() {
         frames.len(),
         shown.join("\n")
     );
+    for api in APIS {
+        for version in api.decodable.iter() {
+            let count = sent.get(&(api.key, version)).copied().unwrap_or(0);
+            assert!(count >= SENT_MIN, "{} {version}: {count}", api.name);
+        }
+    }
+    assert!(beside.count >= ROUNDS_MIN, "{beside:?}");
     assert!(grown < GROWN_MAX, "{grown}");
     assert_eq!(
         broker.metrics().known("ottla_unknown_server_errors_total"),

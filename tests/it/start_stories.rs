@@ -4,9 +4,11 @@ use crate::harness::broker::{Broker, Start, binary, failed_start};
 use crate::harness::client::Connection;
 use crate::harness::directory::Directory;
 use crate::harness::mount;
+use crate::harness::operator::TOPIC;
 use crate::harness::wait::wait_until;
+use ottla::wire::messages::metadata::MetadataRequest;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
@@ -217,25 +219,65 @@ fn a_file_is_read_and_its_faults_are_named() {
     ended(&mut command, USAGE, &["absent.toml"]);
 }
 
-/// File < environment < command line.
+/// File < environment < command line, each heard where the next is silent.
 #[test]
 fn the_command_line_wins() {
     let directory = Directory::new("start_layers");
     let file = directory.path().join("ottla.toml");
-    fs::write(
-        &file,
-        "[kafka]\n\"num.partitions\" = 2\n\"log.retention.ms\" = 2000000\n",
-    )
-    .expect("writable");
+    let text = "[kafka]\n\"num.partitions\" = 2\n\"log.segment.bytes\" = 2000000\n\"log.retention.ms\" = 2000000\n";
+    fs::write(&file, text).expect("writable");
     let file = file.display().to_string();
     let broker = Broker::start_with("start_layers_broker", |start| {
         let start = start.argument("--config").argument(&file);
+        let start = start.variable("OTTLA_KAFKA__NUM_PARTITIONS", "3");
+        let start = start.variable("OTTLA_KAFKA__LOG_SEGMENT_BYTES", "3000000");
         start.set("kafka.num.partitions", "4")
     });
     let mut client = Connection::open(&broker.address);
     client.create_topic("layers", -1, &[]);
     assert_eq!(client.metadata_of("layers").partitions.len(), 4);
-    assert_eq!(client.config_value(2, "layers", "retention.ms"), "2000000");
+    for (key, value) in [("segment.bytes", "3000000"), ("retention.ms", "2000000")] {
+        assert_eq!(client.config_value(TOPIC, "layers", key), value);
+    }
+    let start = Start::in_directory(&directory.path().join("data"));
+    let wrong = start.variable("OTTLA_KAFKA__NUM_PARTITIONS", "many");
+    ended(
+        &mut wrong.command(),
+        USAGE,
+        &["OTTLA_KAFKA__NUM_PARTITIONS"],
+    );
+}
+
+/// A free port, the same one on both families, in the ready line and in what clients are told.
+#[test]
+fn port_zero_takes_a_free_port() {
+    let broker = Broker::start_with("start_port_zero", |start| Start {
+        listen: "localhost:0".into(),
+        admin: "127.0.0.1:0".into(),
+        ..start
+    });
+    let (host, port) = broker.address.split_once(':').expect("host and port");
+    let port: u16 = port.parse().expect("a port");
+    assert_eq!(host, "localhost");
+    assert!(
+        port > 0 && !broker.admin.ends_with(":0"),
+        "{}",
+        broker.admin
+    );
+    for family in [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ] {
+        let mut client = Connection::open(&SocketAddr::new(family, port).to_string());
+        let told = client
+            .call(&MetadataRequest::default(), 12)
+            .brokers
+            .remove(0);
+        assert_eq!(
+            (told.host.as_str(), told.port),
+            ("localhost", i32::from(port))
+        );
+    }
 }
 
 /// Everything by default: both families of localhost, the admin plane, a directory beside.

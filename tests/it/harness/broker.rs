@@ -42,6 +42,7 @@ pub struct Start {
     pub admin: String,
     pub shards: u16,
     pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
 }
 
 impl Start {
@@ -52,12 +53,18 @@ impl Start {
             admin: "127.0.0.1:0".into(),
             shards: 2,
             arguments: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
     pub fn set(mut self, key: &str, value: &str) -> Start {
         self.arguments.push("--set".into());
         self.arguments.push(format!("{key}={value}"));
+        self
+    }
+
+    pub fn variable(mut self, name: &str, value: &str) -> Start {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -72,6 +79,7 @@ impl Start {
         command.args(["--listen", &self.listen, "--admin", &self.admin]);
         command.args(["--shards", &self.shards.to_string()]);
         command.args(&self.arguments);
+        command.envs(self.environment.iter().cloned());
         command
     }
 }

@@ -2,13 +2,15 @@
 //! how long each round took is kept.
 
 use super::client::Connection;
+use super::wait::wait_until;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub struct Stream {
     stopping: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
     thread: JoinHandle<Vec<Duration>>,
 }
 
@@ -26,7 +28,8 @@ impl Stream {
         let stopping = Arc::new(AtomicBool::new(false));
         let mut client = Connection::open(address);
         client.create_topic(topic, 2, &[]);
-        let (topic, stop) = (topic.to_string(), stopping.clone());
+        let done = Arc::new(AtomicUsize::new(0));
+        let (topic, stop, count) = (topic.to_string(), stopping.clone(), done.clone());
         let thread = thread::spawn(move || {
             let mut rounds = Vec::new();
             // One round at least, however late this thread gets its turn.
@@ -34,12 +37,25 @@ impl Stream {
                 let started = Instant::now();
                 round(&mut client, &topic, rounds.len() as i64);
                 rounds.push(started.elapsed());
+                count.store(rounds.len(), Ordering::Relaxed);
                 if stop.load(Ordering::Relaxed) {
                     return rounds;
                 }
             }
         });
-        Stream { stopping, thread }
+        Stream {
+            stopping,
+            done,
+            thread,
+        }
+    }
+
+    /// Stops when it has gone so many rounds from its start.
+    pub fn stop_after(self, rounds: usize) -> Rounds {
+        wait_until("the rounds of the stream beside", || {
+            self.thread.is_finished() || self.done.load(Ordering::Relaxed) >= rounds
+        });
+        self.stop()
     }
 
     /// Panics when any round failed.
