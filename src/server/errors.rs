@@ -181,6 +181,11 @@ pub(super) fn read(error: ReadError) -> ErrorCode {
     }
 }
 
+/// What a shard found for one item of a request that only looks.
+pub(super) fn found<T>(result: Result<Result<T, ReadError>, Unanswered>) -> Result<T, ErrorCode> {
+    result.map_err(unanswered_read)?.map_err(read)
+}
+
 pub(super) fn delete_records(error: DeleteRecordsError) -> ErrorCode {
     match error {
         DeleteRecordsError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,

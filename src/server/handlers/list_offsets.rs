@@ -61,17 +61,14 @@ pub(in crate::server) fn handle(call: Call, request: ListOffsetsRequest) -> Disp
     call.later(async move {
         sent.collect(found, |(topic, place): (usize, usize), result| {
             let partition = &mut response.topics[topic].partitions[place];
-            let code = match result {
-                Ok(Ok(found)) => {
+            match errors::found(result) {
+                Ok(found) => {
                     partition.offset = found.offset.0;
                     partition.timestamp = found.timestamp.0;
                     partition.leader_epoch = found.leader_epoch.0;
-                    return;
                 }
-                Ok(Err(error)) => errors::read(error),
-                Err(unanswered) => errors::unanswered_read(unanswered),
-            };
-            partition.error_code = answering.code(code);
+                Err(code) => partition.error_code = answering.code(code),
+            }
         })
         .await;
         response

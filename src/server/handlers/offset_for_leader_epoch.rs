@@ -48,16 +48,13 @@ pub(in crate::server) fn handle(call: Call, request: OffsetForLeaderEpochRequest
     call.later(async move {
         sent.collect(ends, |(topic, place): (usize, usize), result| {
             let partition = &mut response.topics[topic].partitions[place];
-            let code = match result {
-                Ok(Ok(found)) => {
+            match errors::found(result) {
+                Ok(found) => {
                     partition.leader_epoch = found.epoch.0;
                     partition.end_offset = found.end.0;
-                    return;
                 }
-                Ok(Err(error)) => errors::read(error),
-                Err(unanswered) => errors::unanswered_read(unanswered),
-            };
-            partition.error_code = answering.code(code);
+                Err(code) => partition.error_code = answering.code(code),
+            }
         })
         .await;
         response
