@@ -32,14 +32,18 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     pub(crate) fn is_clean(&self) -> bool {
-        let lists = [
+        let none = self.anomalies().iter().all(|list| list.is_empty());
+        self.acknowledged > 0 && self.invented == 0 && none
+    }
+
+    fn anomalies(&self) -> [&Vec<String>; 5] {
+        [
             &self.lost,
             &self.reordered,
             &self.twice,
             &self.torn,
             &self.refused_yet_written,
-        ];
-        self.acknowledged > 0 && self.invented == 0 && lists.iter().all(|list| list.is_empty())
+        ]
     }
 }
 
@@ -59,14 +63,7 @@ impl fmt::Display for Verdict {
             self.invented,
             self.refused_yet_written.len()
         )?;
-        let lists = [
-            &self.lost,
-            &self.reordered,
-            &self.twice,
-            &self.torn,
-            &self.refused_yet_written,
-        ];
-        for example in lists.iter().filter_map(|list| list.first()) {
+        for example in self.anomalies().iter().filter_map(|list| list.first()) {
             write!(f, "; {example}")?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The superblock: which directory is ours, which life counts, and what is refused.
 
-use crate::sim::{SimDisk, SimRuntime, World};
+use crate::bench::Bench;
+use crate::sim::{SimDisk, SimRuntime};
 use ottla::base::ids::{Incarnation, Life, NodeId, Uuid};
 use ottla::base::limits::Limits;
 use ottla::base::time::Timestamp;
@@ -10,7 +11,6 @@ use ottla::storage::disk::{Disk, DiskFile, OpenMode};
 use ottla::storage::errors::OpenError;
 use ottla::storage::runtime::Runtime;
 use ottla::storage::settings::OpenSettings;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,35 +26,7 @@ fn settings(node_id: i32) -> OpenSettings {
     }
 }
 
-/// A machine that is started, killed and started again.
-struct Bench {
-    world: World,
-    disk: SimDisk,
-}
-
 impl Bench {
-    fn new(seed: u64) -> Bench {
-        let world = World::new(seed);
-        let process = world.start_process();
-        let disk = SimDisk::new(&world, process, seed);
-        Bench { world, disk }
-    }
-
-    /// Runs the story as a new process, and kills that at its end.
-    fn run<T: 'static, F: Future<Output = T> + 'static>(
-        &mut self,
-        story: impl FnOnce(SimDisk, SimRuntime) -> F,
-    ) -> Option<T> {
-        let process = self.world.start_process();
-        self.disk = self.disk.for_process(process);
-        let runtime = self.world.runtime(process);
-        let result = self.world.run(process, story(self.disk.clone(), runtime));
-        if result.is_some() {
-            self.disk.kill();
-        }
-        result
-    }
-
     /// What a start with this node id finds.
     fn lock(&mut self, node_id: i32) -> Result<(Superblock, bool), OpenError> {
         let found = self.run(async move |disk, runtime| {

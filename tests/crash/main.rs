@@ -5,6 +5,7 @@
     reason = "a test binary has no outside; `pub` marks what a folder offers"
 )]
 
+mod bench;
 mod campaign;
 mod counters;
 mod directory;

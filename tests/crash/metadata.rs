@@ -1,6 +1,7 @@
 //! The metadata log: what was answered is there after any crash, and damage is never taken for an end.
 
-use crate::sim::{SimDisk, SimRuntime, World};
+use crate::bench::Bench;
+use crate::sim::{SimDisk, SimRuntime};
 use bytes::Bytes;
 use ottla::base::ids::{Incarnation, Life};
 use ottla::base::limits::Limits;
@@ -9,44 +10,21 @@ use ottla::storage::disk::{Disk, DiskError};
 use ottla::storage::errors::OpenError;
 use ottla::storage::meta_log::{MetaLog, MetaRecovered};
 use std::cell::RefCell;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 const ROOT: &str = "/data";
 type Log = MetaLog<SimDisk, SimRuntime>;
 
-struct Bench {
-    world: World,
-    disk: SimDisk,
-}
-
 impl Bench {
-    fn new(seed: u64) -> Bench {
-        let world = World::new(seed);
-        let process = world.start_process();
-        let disk = SimDisk::new(&world, process, seed);
-        let mut bench = Bench { world, disk };
-        // What taking the directory has done before.
+    /// What taking the directory has done before.
+    fn with_root(seed: u64) -> Bench {
+        let mut bench = Bench::new(seed);
         bench.run(async |disk, _| {
             disk.create_directory(Path::new(ROOT)).await.unwrap();
             disk.sync_directory(Path::new("/")).await.unwrap();
         });
         bench
-    }
-
-    fn run<T: 'static, F: Future<Output = T> + 'static>(
-        &mut self,
-        story: impl FnOnce(SimDisk, SimRuntime) -> F,
-    ) -> Option<T> {
-        let process = self.world.start_process();
-        self.disk = self.disk.for_process(process);
-        let runtime = self.world.runtime(process);
-        let result = self.world.run(process, story(self.disk.clone(), runtime));
-        if result.is_some() {
-            self.disk.kill();
-        }
-        result
     }
 
     /// Entries that a start finds.
@@ -58,7 +36,7 @@ impl Bench {
 
     /// A log of four entries before a snapshot, two more before a second one, and one after it.
     fn with_three_generations() -> Bench {
-        let mut bench = Bench::new(1);
+        let mut bench = Bench::with_root(1);
         bench.run(async |disk, runtime| {
             let mut log = open(&disk, &runtime, 0).await.unwrap().0;
             for (generation, numbers) in [vec![1, 2, 3, 4], vec![5, 6], vec![7]].iter().enumerate()
@@ -196,7 +174,7 @@ fn a_log_that_is_gone_is_missed() {
 
 #[test]
 fn a_full_disk_leaves_the_log_as_it_was() {
-    let mut bench = Bench::new(1);
+    let mut bench = Bench::with_root(1);
     bench.run(async |disk, runtime| {
         let mut log = open(&disk, &runtime, 0).await.unwrap().0;
         log.append(&[entry(1)]).await.unwrap();
@@ -220,7 +198,7 @@ fn a_full_disk_leaves_the_log_as_it_was() {
 
 #[test]
 fn a_failed_write_fails_the_log_for_good() {
-    let mut bench = Bench::new(1);
+    let mut bench = Bench::with_root(1);
     bench.run(async |disk, runtime| {
         let mut log = open(&disk, &runtime, 0).await.unwrap().0;
         log.append(&[entry(1)]).await.unwrap();
@@ -281,7 +259,7 @@ fn whatever_was_answered_survives_a_crash_anywhere() {
     let mut cuts = 0;
     for seed in 0..16 {
         for event in 1.. {
-            let mut bench = Bench::new(seed * 1000 + event);
+            let mut bench = Bench::with_root(seed * 1000 + event);
             let progress = Rc::new(RefCell::new(Progress::default()));
             let mut prng = Prng::new(seed * 1000 + event);
             let mut wait = event;

@@ -94,6 +94,11 @@ fn synced_bytes() -> Vec<u8> {
     bytes_of(&batch(0, 10, 200))
 }
 
+/// The first entry after the section, in a lead-in of what is synced.
+fn good() -> FoundEntry {
+    data(4, at(0), &synced_bytes(), &[batch(10, 1, 100)])
+}
+
 fn replay_one(runs: Vec<Run>) -> Replayed {
     replay(vec![section()], runs).remove(&PARTITION).unwrap()
 }
@@ -107,7 +112,7 @@ fn verdict(replayed: &Replayed) -> Option<(OfflineReason, i64)> {
 
 #[test]
 fn data_is_applied_and_its_blocks_are_kept() {
-    let first = data(4, at(0), &synced_bytes(), &[batch(10, 1, 100)]);
+    let first = good();
     let second = data(5, at(300), &[], &[batch(11, 2, 80)]);
     let replayed = replay_one(vec![run(vec![
         cycle(6, vec![first]),
@@ -135,10 +140,7 @@ fn entries_that_the_section_has_already_are_passed_over() {
 #[test]
 fn data_older_than_the_cut_that_voids_it_is_ignored() {
     let runs = vec![run(vec![
-        cycle(
-            6,
-            vec![data(4, at(0), &synced_bytes(), &[batch(10, 1, 100)])],
-        ),
+        cycle(6, vec![good()]),
         cycle(
             7,
             vec![change(
@@ -179,10 +181,6 @@ fn a_cut_alone_writes_nothing() {
     let replayed = replay_one(vec![run(vec![cycle(6, vec![cut])])]);
     assert!(replayed.images.is_empty());
     assert_eq!(replayed.section.next_offset, Offset(0));
-}
-
-fn good() -> FoundEntry {
-    data(4, at(0), &synced_bytes(), &[batch(10, 1, 100)])
 }
 
 /// Entries that may not follow the good one.
@@ -323,10 +321,7 @@ fn a_verdict_stays_and_nothing_is_applied_to_it() {
 #[test]
 fn bytes_of_segments_that_are_gone_are_not_kept() {
     let runs = vec![run(vec![
-        cycle(
-            6,
-            vec![data(4, at(0), &synced_bytes(), &[batch(10, 1, 100)])],
-        ),
+        cycle(6, vec![good()]),
         cycle(
             7,
             vec![change(
