@@ -115,9 +115,14 @@ pub const DIRECTORY_LOCK_WAIT_MS: u64 = 5_000;
 pub const ADMISSION_WAIT_MS_MAX: u64 = 10_000;
 /// One catch-up read from a segment.
 pub const COLD_READ_BYTES: usize = 256 * KIB;
-/// Catch-up reads in flight per shard.
-pub const COLD_READS_IN_FLIGHT_MAX: usize = 8;
+/// Readers of segments per shard; one more waits.
+pub const COLD_READERS_MAX: usize = 8;
+/// Reads that one of them begins before it needs them, and buffers of all of them, beyond which nobody reads ahead.
+pub const COLD_READS_AHEAD: usize = 2;
+pub const COLD_BUFFERS_MAX: usize = 16;
 
+/// Damaged batches that a shard puts aside and tells of, in one life.
+pub const DAMAGED_CHUNKS_TOLD_MAX: usize = 1_024;
 /// Segment files a shard keeps open for reading.
 pub const OPEN_SEGMENTS_MAX: usize = 128;
 
@@ -188,6 +193,8 @@ pub const CONFIG_VALUE_BYTES_MAX: usize = 32 * KIB;
 /// Longest stop: after it what is left is cut off.
 pub const STOP_MS_MAX: u64 = 30_000;
 
+// Every reader has a buffer, whatever the others read ahead.
+const _: () = assert!(COLD_BUFFERS_MAX >= COLD_READERS_MAX);
 const _: () = assert!(DECOMPRESSED_FLOOR_BYTES <= DECOMPRESSED_BYTES_MAX);
 // The largest topic can be made.
 const _: () = assert!(PARTITIONS_PER_TOPIC_MAX as i64 <= PARTITIONS_CREATED_MAX);

@@ -109,7 +109,7 @@ catalog! {
     COLD_READ_BYTES Counter "ottla_cold_read_bytes_total" ["shard"]
         "Bytes read from segments on disk."
     DAMAGED_CHUNKS Counter "ottla_damaged_chunks_total" ["shard"]
-        "Chunks of a segment whose checksum was wrong when they were read."
+        "Chunks of a segment found damaged when they were read."
     RECOVERY_BYTES Gauge "ottla_recovery_read_bytes" ["shard"]
         "Journal bytes the last start read; none after a clean stop."
 

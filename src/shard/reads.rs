@@ -62,7 +62,7 @@ impl Fetch {
             let read = core
                 .store
                 .read(id, view.from, view.below, bytes_max, at_least_one);
-            let read = read.await.map_err(|error| read_error(id, error))?;
+            let read = read.await.map_err(read_error)?;
             fetched.pieces = read.pieces;
             fetched.bytes = read.bytes;
         }
@@ -99,7 +99,7 @@ async fn list_offset(
         } => core.store.offset_for_timestamp(id, at_least, below).await,
         OffsetAnswer::LookUpMaxTimestamp { below, .. } => core.store.max_timestamp(id, below).await,
     };
-    let found = found.map_err(|error| read_error(id, error))?;
+    let found = found.map_err(read_error)?;
     let (offset, timestamp) = found.unwrap_or((Offset::NONE, Timestamp::NONE));
     let leader_epoch = core.look(id, |partition| Ok(partition.epoch_at(offset)))?;
     Ok(FoundOffset {
@@ -157,7 +157,7 @@ impl Core {
     }
 }
 
-fn read_error(id: PartitionId, error: errors::ReadError) -> ReadError {
+fn read_error(error: errors::ReadError) -> ReadError {
     match error {
         errors::ReadError::Unknown => ReadError::UnknownPartition,
         // The log start rose between the look and the read.
@@ -168,13 +168,7 @@ fn read_error(id: PartitionId, error: errors::ReadError) -> ReadError {
             log_start,
             high_watermark: next_offset,
         },
-        errors::ReadError::Damaged { offset } => {
-            tracing::error!(partition = %id, %offset, "damaged bytes in the log");
-            ReadError::Offline
-        }
-        errors::ReadError::Disk(error) => {
-            tracing::error!(partition = %id, ?error, "the log cannot be read");
-            ReadError::Offline
-        }
+        // Storage has told what it found.
+        errors::ReadError::Damaged { .. } | errors::ReadError::Disk(_) => ReadError::Offline,
     }
 }

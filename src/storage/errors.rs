@@ -87,9 +87,12 @@ pub enum ReadError {
         log_start: Offset,
         next_offset: Offset,
     },
-    /// Bytes that contradict their checksum or their place.
+    /// Bytes that contradict their checksum or their place: what stands where the batch of this offset has to be. They
+    /// claim to be so many, if that can be.
     Damaged {
         offset: Offset,
+        position: u64,
+        bytes: usize,
     },
     Disk(DiskError),
 }

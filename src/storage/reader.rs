@@ -1,25 +1,26 @@
 //! Cold reads: batches of synced segment bytes, each checked before it leaves.
 //!
-//! Reads are direct, aligned, of at most [`COLD_READ_BYTES`] each, and few at a time, so that catching up does not
-//! disturb the commit cycle. They share no memory with the tails.
+//! Reads are direct, aligned, of at most [`COLD_READ_BYTES`](crate::base::limits::COLD_READ_BYTES) each, and few at a time, so that catching up does not
+//! disturb the commit cycle; what is wanted for sure is read ahead. They share no memory with the tails.
 
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use super::errors::ReadError;
-use super::runtime::Notify;
+use super::read_ahead::ReadAhead;
+use super::runtime::{Notify, Runtime};
 use super::store::ReadBytes;
+use super::window::Window;
 use crate::base::align::AlignedRange;
 use crate::base::checksum::crc32c;
-use crate::base::limits::{COLD_READ_BYTES, COLD_READS_IN_FLIGHT_MAX, OPEN_SEGMENTS_MAX};
+use crate::base::limits::{COLD_READERS_MAX, OPEN_SEGMENTS_MAX};
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
 use crate::log::index::{
     IndexBuilder, IndexEntry, chunk_of_offset, chunk_of_timestamp, decode_index,
 };
-use crate::record::{BatchHeader, Batches, crc_matches, find_timestamp};
-use bytes::BytesMut;
+use crate::record::{BatchHeader, find_timestamp};
+use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -43,14 +44,35 @@ pub struct ColdRead {
     pub at_least_one: bool,
 }
 
+/// What becomes of a batch that was visited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Skip,
+    /// It is part of the answer. What is kept is contiguous.
+    Keep,
+    /// The same, and nothing after it is wanted.
+    KeepLast,
+    /// Neither this batch nor any after it is wanted.
+    Stop,
+}
+
+/// Where a walk begins, in byte and offset, about how many bytes it is sure to want, and the chunks to check on it.
+struct Way<'a> {
+    start: (u64, Offset),
+    sure: u64,
+    index: &'a [IndexEntry],
+}
+
 /// Reads the segments of one shard. Owned by its core; keeps a bounded number of files and indexes at hand.
-pub struct SegmentReader<D: Disk> {
+pub struct SegmentReader<D: Disk, R: Runtime> {
     disk: D,
+    runtime: R,
     chunk_bytes: usize,
     open: RefCell<BTreeMap<PathBuf, Rc<OpenSegment<D::File>>>>,
     /// Counts uses, to find the file that was used longest ago.
     uses: Cell<u64>,
-    in_flight: Cell<usize>,
+    readers: Cell<usize>,
+    buffers: Cell<usize>,
     released: Notify,
     bad_chunks: Cell<u64>,
 }
@@ -71,51 +93,57 @@ impl<F> OpenSegment<F> {
     }
 }
 
-impl<D: Disk> SegmentReader<D> {
-    pub fn new(disk: D, chunk_bytes: usize) -> SegmentReader<D> {
+impl<D: Disk, R: Runtime> SegmentReader<D, R> {
+    pub fn new(disk: D, runtime: R, chunk_bytes: usize) -> SegmentReader<D, R> {
         SegmentReader {
             disk,
+            runtime,
             chunk_bytes,
             open: RefCell::default(),
             uses: Cell::new(0),
-            in_flight: Cell::new(0),
+            readers: Cell::new(0),
+            buffers: Cell::new(0),
             released: Notify::default(),
             bad_chunks: Cell::new(0),
         }
     }
 
-    /// Chunks whose checksum disagreed while all their batches were sound.
+    /// Chunks with damage: their checksum disagreed, or that of a batch in them.
     pub fn bad_chunks(&self) -> u64 {
         self.bad_chunks.get()
     }
 
+    pub fn count_bad_chunk(&self) {
+        self.bad_chunks.set(self.bad_chunks.get() + 1);
+    }
+
+    /// Whole batches. Damage behind the first of them is for whoever reads on from there.
     pub async fn read(&self, view: &SegmentView, want: ColdRead) -> Result<ReadBytes, ReadError> {
-        let mut collected = BytesMut::new();
+        let mut found = ReadBytes::default();
+        let mut bytes = 0;
         let from_chunk = |index: &[IndexEntry]| chunk_of_offset(index, want.from);
-        self.visit(view, from_chunk, |_, header, batch| {
+        let visit = |_: u64, header: &BatchHeader, batch: &[u8]| {
             if header.next_offset() <= want.from {
-                return ControlFlow::Continue(());
+                return Step::Skip;
             }
-            let fits = collected.len() + batch.len() <= want.bytes_max
-                || (collected.is_empty() && want.at_least_one);
+            let fits = bytes + batch.len() <= want.bytes_max || (bytes == 0 && want.at_least_one);
             if header.last_offset() >= want.below || !fits {
-                return ControlFlow::Break(());
+                return Step::Stop;
             }
-            collected.extend_from_slice(batch);
-            if collected.len() < want.bytes_max {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
+            bytes += batch.len();
+            match bytes < want.bytes_max {
+                true => Step::Keep,
+                false => Step::KeepLast,
             }
-        })
-        .await?;
-        let bytes = collected.len();
-        let pieces = if bytes == 0 {
-            Vec::new()
-        } else {
-            vec![collected.freeze()]
         };
-        Ok(ReadBytes { pieces, bytes })
+        let kept = &mut found.pieces;
+        let sure = want.bytes_max as u64;
+        let visited = self.visit(view, from_chunk, sure, kept, visit).await;
+        found.bytes = found.pieces.iter().map(Bytes::len).sum();
+        match visited {
+            Err(ReadError::Damaged { .. }) if found.bytes > 0 => Ok(found),
+            visited => visited.map(|()| found),
+        }
     }
 
     /// The first record at or after `at_least`, exact to the record.
@@ -130,38 +158,19 @@ impl<D: Disk> SegmentReader<D> {
         let mut found = None;
         let from_chunk =
             |index: &[IndexEntry]| chunk_of_timestamp(index, at_least).or(index.last().copied());
-        self.visit(view, from_chunk, |_, header, batch| {
+        let visit = |_: u64, header: &BatchHeader, batch: &[u8]| {
             if header.max_timestamp < at_least {
-                return ControlFlow::Continue(());
+                return Step::Skip;
             }
             found = find_timestamp(batch, at_least)
                 .unwrap_or(Some((header.base_offset, header.max_timestamp)));
-            if found.is_some() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
+            match found {
+                Some(_) => Step::Stop,
+                None => Step::Skip,
             }
-        })
-        .await?;
-        Ok(found)
-    }
-
-    /// Where the batch that holds `offset` begins; `None` when the segment ends before.
-    pub async fn position_of(
-        &self,
-        view: &SegmentView,
-        offset: Offset,
-    ) -> Result<Option<(u64, BatchHeader)>, ReadError> {
-        let mut found = None;
-        let from_chunk = |index: &[IndexEntry]| chunk_of_offset(index, offset);
-        self.visit(view, from_chunk, |position, header, _| {
-            if header.next_offset() <= offset {
-                return ControlFlow::Continue(());
-            }
-            found = Some((position, *header));
-            ControlFlow::Break(())
-        })
-        .await?;
+        };
+        let kept = &mut Vec::new();
+        self.visit(view, from_chunk, 0, kept, visit).await?;
         Ok(found)
     }
 
@@ -169,10 +178,16 @@ impl<D: Disk> SegmentReader<D> {
     pub async fn visit_all(
         &self,
         view: &SegmentView,
-        visit: impl FnMut(u64, &BatchHeader, &[u8]) -> ControlFlow<()>,
+        visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
     ) -> Result<(), ReadError> {
         let reading = self.begin(view).await?;
-        self.walk(&reading, view, &[], (0, view.base), visit).await
+        let way = Way {
+            start: (0, view.base),
+            sure: view.synced,
+            index: &[],
+        };
+        let kept = &mut Vec::new();
+        self.walk(&reading, view, way, kept, visit).await
     }
 
     /// Forgets what is known of a segment: it was cut, or it goes. Waits until nobody reads it.
@@ -201,8 +216,8 @@ impl<D: Disk> SegmentReader<D> {
     }
 
     /// Waits for a place among the bounded number of reads, then opens the file if it is not at hand.
-    async fn begin(&self, view: &SegmentView) -> Result<Reading<'_, D>, ReadError> {
-        while self.in_flight.get() == COLD_READS_IN_FLIGHT_MAX {
+    async fn begin(&self, view: &SegmentView) -> Result<Reading<'_, D, R>, ReadError> {
+        while self.readers.get() == COLD_READERS_MAX {
             self.released.notified().await;
         }
         let place = Place::take(self);
@@ -262,7 +277,7 @@ impl<D: Disk> SegmentReader<D> {
     /// The chunks of the segment up to the last whole one: as known, else from the index file, completed from the log.
     async fn index(
         &self,
-        reading: &Reading<'_, D>,
+        reading: &Reading<'_, D, R>,
         view: &SegmentView,
     ) -> Result<Rc<Vec<IndexEntry>>, ReadError> {
         let known = reading.segment.index.borrow().clone();
@@ -282,7 +297,7 @@ impl<D: Disk> SegmentReader<D> {
     /// The chunks behind the known ones.
     async fn complete(
         &self,
-        reading: &Reading<'_, D>,
+        reading: &Reading<'_, D, R>,
         view: &SegmentView,
         known: &[IndexEntry],
     ) -> Result<Vec<IndexEntry>, ReadError> {
@@ -290,11 +305,17 @@ impl<D: Disk> SegmentReader<D> {
         let mut completed = Vec::new();
         // The last chunk says which offset follows it.
         let start = known.last().map_or((0, view.base), start_of);
-        let walked = self.walk(reading, view, &[], start, |position, header, batch| {
+        let way = Way {
+            start,
+            sure: view.synced,
+            index: &[],
+        };
+        let kept = &mut Vec::new();
+        let walked = self.walk(reading, view, way, kept, |position, header, batch| {
             if position >= end_of(known) {
                 completed.extend(builder.add(header, batch));
             }
-            ControlFlow::Continue(())
+            Step::Skip
         });
         match walked.await {
             // Whoever reads that far is told; what lies before can still be read.
@@ -321,78 +342,135 @@ impl<D: Disk> SegmentReader<D> {
         Ok(entries)
     }
 
-    /// Visits batches, with their positions, from the chunk that `from_chunk` picks; from the first without one.
+    /// Visits batches, with their positions, from the chunk that `from_chunk` picks; from the first without one. About
+    /// `sure` bytes from there are wanted. What is kept goes to `kept`.
     async fn visit(
         &self,
         view: &SegmentView,
         from_chunk: impl Fn(&[IndexEntry]) -> Option<IndexEntry>,
-        mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> ControlFlow<()>,
+        sure: u64,
+        kept: &mut Vec<Bytes>,
+        mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
     ) -> Result<(), ReadError> {
         let reading = self.begin(view).await?;
         loop {
             let index = self.index(&reading, view).await?;
-            let start = from_chunk(&index).as_ref().map_or((0, view.base), start_of);
-            let mut visited = false;
-            let walked = self.walk(&reading, view, &index, start, |position, header, batch| {
+            let way = Way {
+                start: from_chunk(&index).as_ref().map_or((0, view.base), start_of),
+                sure: sure.saturating_add(self.chunk_bytes as u64),
+                index: &index,
+            };
+            let (mut visited, position) = (false, way.start.0);
+            let walked = self.walk(&reading, view, way, kept, |position, header, batch| {
                 visited = true;
                 visit(position, header, batch)
             });
-            match walked.await {
-                // No batch where the index said: the index is no authority, the log is read without it.
-                Err(ReadError::Damaged { .. }) if !visited && start.0 > 0 => {
-                    tracing::warn!(path = %view.path.display(), "the index is wrong, and made anew");
-                    reading.segment.distrust_index();
-                }
-                result => return result,
+            let walked = walked.await;
+            let is_astray = matches!(walked, Err(ReadError::Damaged { .. })) && !visited;
+            if !is_astray || self.confirms(&reading, view, &index, position).await? {
+                return walked;
             }
+            // No batch where the index said: the index is no authority, the log is read without it.
+            tracing::warn!(path = %view.path.display(), "the index is wrong, and made anew");
+            reading.segment.distrust_index();
         }
+    }
+
+    /// Whether the log around this place, where a chunk begins, has its batches where the index says: then it is the log
+    /// that is damaged here, and the index still leads behind the damage.
+    async fn confirms(
+        &self,
+        reading: &Reading<'_, D, R>,
+        view: &SegmentView,
+        index: &[IndexEntry],
+        position: u64,
+    ) -> Result<bool, ReadError> {
+        let at = index.partition_point(|chunk| chunk.position < position);
+        let Some(before) = at.checked_sub(1).map(|before| &index[before]) else {
+            return Ok(true);
+        };
+        let way = Way {
+            start: start_of(before),
+            sure: u64::from(before.bytes),
+            index: &[],
+        };
+        let mut end = (0, Offset::NONE);
+        let visit = |start: u64, header: &BatchHeader, batch: &[u8]| {
+            if start >= position {
+                return Step::Stop;
+            }
+            end = (start + batch.len() as u64, header.next_offset());
+            Step::Skip
+        };
+        undamaged(self.walk(reading, view, way, &mut Vec::new(), visit).await)?;
+        if index.get(at).is_some_and(|chunk| end == start_of(chunk)) {
+            return Ok(true);
+        }
+        let Some(after) = index.get(at + 1) else {
+            return Ok(false);
+        };
+        let way = Way {
+            start: start_of(after),
+            sure: u64::from(after.bytes),
+            index: &[],
+        };
+        let mut is_there = false;
+        let visit = |_: u64, _: &BatchHeader, _: &[u8]| {
+            is_there = true;
+            Step::Stop
+        };
+        undamaged(self.walk(reading, view, way, &mut Vec::new(), visit).await)?;
+        Ok(is_there)
     }
 
     /// Visits batches from a byte whose offset is known, each with its CRC and its place checked.
     async fn walk(
         &self,
-        reading: &Reading<'_, D>,
+        reading: &Reading<'_, D, R>,
         view: &SegmentView,
-        index: &[IndexEntry],
-        (mut position, mut expected): (u64, Offset),
-        mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> ControlFlow<()>,
+        way: Way<'_>,
+        kept: &mut Vec<Bytes>,
+        visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
     ) -> Result<(), ReadError> {
-        let mut read_bytes = COLD_READ_BYTES as u64;
-        while position < view.synced {
-            let end = view.synced.min(position + read_bytes);
-            let range = AlignedRange::covering(position, end);
-            let buffer = reading
-                .segment
-                .file
-                .read_at(range.start(), range.len())
-                .await?;
-            let bytes = buffer
-                .as_bytes()
-                .get((position - range.start()) as usize..(end - range.start()) as usize)
-                .ok_or(ReadError::Damaged { offset: expected })?;
-            let mut batches = Batches::new(bytes);
-            for batch in &mut batches {
-                let (at, header, batch) =
-                    batch.map_err(|_| ReadError::Damaged { offset: expected })?;
-                if header.base_offset != expected || !crc_matches(batch) {
-                    return Err(ReadError::Damaged { offset: expected });
-                }
-                expected = header.next_offset();
-                if visit(position + at as u64, &header, batch).is_break() {
-                    return Ok(());
-                }
+        if way.start.0 >= view.synced {
+            return Ok(());
+        }
+        let mut ahead = ReadAhead::new(
+            &self.runtime,
+            &reading.segment.file,
+            &self.buffers,
+            way.start.0..view.synced,
+            way.sure,
+        );
+        let mut window = Window::new(way.start, view.synced);
+        let walked = self.walk_ahead(&mut ahead, reading, way.index, &mut window, kept, visit);
+        let walked = walked.await;
+        ahead.finish().await;
+        walked
+    }
+
+    async fn walk_ahead(
+        &self,
+        ahead: &mut ReadAhead<'_, D, R>,
+        reading: &Reading<'_, D, R>,
+        index: &[IndexEntry],
+        window: &mut Window,
+        kept: &mut Vec<Bytes>,
+        mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
+    ) -> Result<(), ReadError> {
+        while window.position < window.end {
+            match ahead.take().await? {
+                Some(buffer) => window.fill(buffer.as_bytes()),
+                None => return Err(window.damaged()),
             }
-            let whole = batches.position() as u64;
-            self.check_chunks(reading, index, position, &bytes[..whole as usize]);
-            read_bytes = if whole > 0 {
-                COLD_READ_BYTES as u64
-            } else {
-                first_batch_bytes(bytes, expected)?
-            };
-            if whole == 0 && position + read_bytes > view.synced {
-                return Err(ReadError::Damaged { offset: expected });
+            let start = window.position;
+            let walked = window.walk(&mut visit);
+            let (bytes, piece) = window.pass();
+            kept.extend(piece);
+            if walked? {
+                return Ok(());
             }
-            position += whole;
+            self.check_chunks(reading, index, start, &bytes);
         }
         Ok(())
     }
@@ -401,7 +479,7 @@ impl<D: Disk> SegmentReader<D> {
     /// cannot tell which; it is reported, and the index built anew.
     fn check_chunks(
         &self,
-        reading: &Reading<'_, D>,
+        reading: &Reading<'_, D, R>,
         index: &[IndexEntry],
         position: u64,
         bytes: &[u8],
@@ -415,7 +493,7 @@ impl<D: Disk> SegmentReader<D> {
                     base_offset = chunk.first.0,
                     "a chunk disagrees with its checksum"
                 );
-                self.bad_chunks.set(self.bad_chunks.get() + 1);
+                self.count_bad_chunk();
                 reading.segment.distrust_index();
             }
         }
@@ -431,11 +509,11 @@ fn end_of(index: &[IndexEntry]) -> u64 {
     index.last().map_or(0, IndexEntry::end)
 }
 
-/// How much must be read for a batch that a first read did not hold.
-fn first_batch_bytes(bytes: &[u8], offset: Offset) -> Result<u64, ReadError> {
-    match BatchHeader::parse(bytes) {
-        Ok(header) if header.total_bytes() > bytes.len() => Ok(header.total_bytes() as u64),
-        _ => Err(ReadError::Damaged { offset }),
+/// Damage is no failure of the look at it.
+fn undamaged(walked: Result<(), ReadError>) -> Result<(), ReadError> {
+    match walked {
+        Err(ReadError::Damaged { .. }) => Ok(()),
+        walked => walked,
     }
 }
 
@@ -448,29 +526,29 @@ async fn close<F: DiskFile>(segment: Rc<OpenSegment<F>>) -> Result<(), DiskError
 }
 
 /// One of the bounded number of reads.
-struct Place<'a, D: Disk>(&'a SegmentReader<D>);
+struct Place<'a, D: Disk, R: Runtime>(&'a SegmentReader<D, R>);
 
-impl<'a, D: Disk> Place<'a, D> {
-    fn take(reader: &'a SegmentReader<D>) -> Place<'a, D> {
-        reader.in_flight.set(reader.in_flight.get() + 1);
+impl<'a, D: Disk, R: Runtime> Place<'a, D, R> {
+    fn take(reader: &'a SegmentReader<D, R>) -> Place<'a, D, R> {
+        reader.readers.set(reader.readers.get() + 1);
         Place(reader)
     }
 }
 
-impl<D: Disk> Drop for Place<'_, D> {
+impl<D: Disk, R: Runtime> Drop for Place<'_, D, R> {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
+        self.0.readers.set(self.0.readers.get() - 1);
         self.0.released.notify();
     }
 }
 
 /// A read under way in one segment.
-struct Reading<'a, D: Disk> {
+struct Reading<'a, D: Disk, R: Runtime> {
     segment: Rc<OpenSegment<D::File>>,
-    _place: Place<'a, D>,
+    _place: Place<'a, D, R>,
 }
 
-impl<D: Disk> Drop for Reading<'_, D> {
+impl<D: Disk, R: Runtime> Drop for Reading<'_, D, R> {
     fn drop(&mut self) {
         self.segment.readers.set(self.segment.readers.get() - 1);
     }

@@ -3,11 +3,14 @@
 use super::disk::Disk;
 use super::errors::ReadError;
 use super::paths::segment_path;
+use super::quarantine::copy_aside;
 use super::reader::{ColdRead, SegmentView};
-use super::runtime::Runtime;
+use super::runtime::{Runtime, TaskClass};
 use super::shared::Shared;
 use super::store::Store;
+use super::tasks::in_class;
 use crate::base::ids::PartitionId;
+use crate::base::limits::DAMAGED_CHUNKS_TOLD_MAX;
 use crate::base::offset::{Offset, Position};
 use crate::base::time::Timestamp;
 use crate::log::section::Section;
@@ -55,7 +58,16 @@ impl<D: Disk, R: Runtime> Store<D, R> {
                     append(&mut found, part);
                     return Ok(found);
                 }
-                Source::Segment(view) => self.shared.read_segment(id, &view, want).await?,
+                Source::Segment(view) => {
+                    let shared = self.shared.clone();
+                    let read = async move { shared.read_segment(id, &view, want).await };
+                    match in_class(&self.shared.runtime, TaskClass::Read, read).await {
+                        Ok(part) => part,
+                        // Whoever reads on from there is told.
+                        Err(_) if found.bytes > 0 => return Ok(found),
+                        Err(error) => return Err(error),
+                    }
+                }
             };
             let Some(next) = end_of(&part) else {
                 return Ok(found);
@@ -115,7 +127,7 @@ impl<D: Disk, R: Runtime> Store<D, R> {
                 let view = self.shared.view(id, &segment);
                 let _pin = self.shared.pin(id, segment.base);
                 let found = self.shared.reader.find_timestamp(&view, at_least).await;
-                let found = self.shared.checked(id, from, found)?;
+                let found = self.shared.checked(id, &view, from, found).await?;
                 let log_start = self.shared.log_start(id)?;
                 if let Some((offset, timestamp)) = found.filter(|found| found.0 < below) {
                     if offset >= log_start {
@@ -298,34 +310,73 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
     ) -> Result<ReadBytes, ReadError> {
         let _pin = self.pin(id, view.base);
         let read = self.reader.read(view, want).await;
-        let read = self.checked(id, want.from, read)?;
+        let read = self.checked(id, view, want.from, read).await?;
         self.cells.cold_reads.increment();
         self.cells.cold_read_bytes.add(read.bytes as u64);
         Ok(read)
     }
 
-    /// A read that failed because the log start has overtaken it is no failure.
-    fn checked<T>(
+    /// A read that failed because the log start has overtaken it is no failure. Damage is put aside, once.
+    async fn checked<T>(
         &self,
         id: PartitionId,
+        view: &SegmentView,
         from: Offset,
         result: Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let Err(error) = result else { return result };
-        let state = self.state.borrow();
-        let Some(partition) = state.partitions.get(&id) else {
-            return Err(ReadError::Unknown);
+        let (log_start, next_offset) = {
+            let state = self.state.borrow();
+            let partition = state.partitions.get(&id).ok_or(ReadError::Unknown)?;
+            let log_start = partition.log.section().log_start;
+            (log_start, partition.log.tail().next_offset())
         };
-        let log_start = partition.log.section().log_start;
-        let next_offset = partition.log.tail().next_offset();
         if from < log_start || from > next_offset {
             return Err(ReadError::OutOfRange {
                 log_start,
                 next_offset,
             });
         }
-        tracing::error!(partition = %id, %from, ?error, "a read from disk failed");
+        match error {
+            ReadError::Damaged {
+                offset,
+                position,
+                bytes,
+            } => self.put_aside(id, view, offset, position, bytes).await,
+            _ => tracing::error!(partition = %id, %from, ?error, "a read from disk failed"),
+        }
         Err(error)
+    }
+
+    /// Keeps a copy of bytes that contradict their checksum, for an operator to look at. Clients come back for them again
+    /// and again; only the first time is told.
+    async fn put_aside(
+        &self,
+        id: PartitionId,
+        view: &SegmentView,
+        offset: Offset,
+        position: u64,
+        bytes: usize,
+    ) {
+        let is_new = {
+            let mut damaged = self.damaged.borrow_mut();
+            damaged.len() < DAMAGED_CHUNKS_TOLD_MAX && damaged.insert((id, offset))
+        };
+        if !is_new {
+            return;
+        }
+        self.reader.count_bad_chunk();
+        let bytes = bytes.max(self.settings.limits.index_chunk_bytes) as u64;
+        let range = position..view.synced.min(position + bytes);
+        let (disk, root, life) = (&self.disk, &self.settings.root, self.owner.life);
+        let copied = copy_aside(disk, root, life, &view.path, range).await;
+        tracing::error!(
+            partition = %id,
+            path = %view.path.display(),
+            %position,
+            copy = ?copied,
+            "the batch at offset {offset} is damaged on disk, and answered with KAFKA_STORAGE_ERROR",
+        );
     }
 
     fn log_start(&self, id: PartitionId) -> Result<Offset, ReadError> {

@@ -13,7 +13,7 @@ use crate::base::offset::Offset;
 use crate::log::journal_format::JournalOwner;
 use crate::metrics::StoreCells;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// Something to remove from the disk.
@@ -38,9 +38,11 @@ pub(super) struct Shared<D: Disk, R: Runtime> {
     pub(super) new_journal_files: RefCell<Vec<(usize, D::File)>>,
     /// Files that nobody needs any more. Housekeeping removes them when no lap runs.
     pub(super) removals: RefCell<VecDeque<Removal>>,
-    pub(super) reader: SegmentReader<D>,
+    pub(super) reader: SegmentReader<D, R>,
     /// Reads and checks under way, by segment file: none of them is removed meanwhile.
     pins: RefCell<BTreeMap<(PartitionId, Offset), usize>>,
+    /// Offsets at which a damaged batch was found.
+    pub(super) damaged: RefCell<BTreeSet<(PartitionId, Offset)>>,
     pub(super) retention_paused: Cell<bool>,
     pub(super) cells: StoreCells,
     pub(super) running: Running,
@@ -90,10 +92,11 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         Shared {
             state: RefCell::new(State::new(limits, work.clone())),
             segments: SegmentFiles::new(&disk, settings.root.clone(), limits),
-            reader: SegmentReader::new(disk.clone(), limits.index_chunk_bytes),
+            reader: SegmentReader::new(disk.clone(), runtime.clone(), limits.index_chunk_bytes),
             new_journal_files: RefCell::default(),
             removals: RefCell::default(),
             pins: RefCell::default(),
+            damaged: RefCell::default(),
             retention_paused: Cell::new(false),
             cells: StoreCells::default(),
             running: Running::default(),

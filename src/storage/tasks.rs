@@ -58,6 +58,26 @@ where
     batch.results.take()
 }
 
+/// Runs `work` in a task of another class, to its end whatever becomes of this future.
+pub(super) async fn in_class<R: Runtime, O: 'static>(
+    runtime: &R,
+    class: TaskClass,
+    work: impl Future<Output = O> + 'static,
+) -> O {
+    let result = Rc::new(RefCell::new(None));
+    let ended = Notify::default();
+    let waiting = ended.notified();
+    let told = result.clone();
+    runtime.spawn(class, async move {
+        let output = work.await;
+        *told.borrow_mut() = Some(output);
+        ended.notify();
+    });
+    waiting.await;
+    let output = result.borrow_mut().take();
+    output.expect("the task has ended")
+}
+
 /// Counts tasks of a store, so that a stop can wait for the last of them.
 #[derive(Clone, Default)]
 pub(super) struct Running {

@@ -3,10 +3,11 @@
 use crate::harness::batches::{self, Record};
 use crate::harness::broker::{Broker, Start, failed_start};
 use crate::harness::client::Connection;
-use crate::harness::kafka::{EARLIEST, LATEST};
+use crate::harness::kafka::{EARLIEST, LATEST, record_bytes};
 use crate::harness::wait::wait_until;
 use ottla::wire::ErrorCode;
 use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const BATCHES: i64 = 30;
@@ -193,5 +194,86 @@ fn nothing_is_given_up_of_a_whole_partition() {
     assert!(broker.log().contains("partition hurt-0 is whole"));
     expect_prefix(&broker, BATCHES);
     assert!(!broker.data().join("quarantine").exists());
+    broker.stop();
+}
+
+/// An index that is no help does no harm.
+#[test]
+fn a_wrong_index_is_made_anew() {
+    let mut broker = stopped_broker("damage_index");
+    let found = segments(&broker);
+    let indexes = [&found[0], &found[1]].map(|log| log.with_extension("idx"));
+    // Sound in itself, and of another log: each chunk one byte too far.
+    let mut entries = fs::read(&indexes[0]).expect("there");
+    shift_index(&mut entries);
+    fs::write(&indexes[0], entries).expect("writable");
+    fs::remove_file(&indexes[1]).expect("there");
+    broker.restart();
+    let mut client = Connection::open(&broker.address);
+    for offset in (0..BATCHES).rev() {
+        let data = client.fetch("hurt", 0, offset);
+        assert_eq!(data.error_code, 0, "{offset}");
+        assert_eq!(batches::read(&record_bytes(&data))[0].base_offset, offset);
+    }
+    assert!(broker.log().contains("the index is wrong"));
+    assert_eq!(broker.metrics().sum("ottla_damaged_chunks_total", &[]), 0.0);
+    broker.stop();
+}
+
+/// Makes the first chunk one byte longer and moves all others behind it, with their checksums.
+fn shift_index(index: &mut [u8]) {
+    for (number, entry) in index[32..].chunks_exact_mut(32).enumerate() {
+        let (at, step) = if number == 0 { (4, 1u32) } else { (8, 1) };
+        let old = u32::from_le_bytes(entry[at..at + 4].try_into().expect("four bytes"));
+        entry[at..at + 4].copy_from_slice(&(old + step).to_le_bytes());
+        let crc = ottla::base::checksum::crc32c(&entry[..28]);
+        entry[28..].copy_from_slice(&crc.to_le_bytes());
+    }
+}
+
+fn flip_a_bit(segment: &Path, position: u64) {
+    let file = OpenOptions::new().read(true).write(true).open(segment);
+    let file = file.expect("writable");
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, position)
+        .expect("long enough");
+    byte[0] ^= 0x10;
+    file.write_all_at(&byte, position).expect("writable");
+}
+
+/// What lies before a damaged batch and behind it is served, the batch itself never.
+#[test]
+fn a_batch_that_fails_its_checksum_is_put_aside_and_not_served() {
+    let mut broker = stopped_broker("damage_checksum");
+    // In the fourth batch.
+    flip_a_bit(&segments(&broker)[0], 350_000);
+    broker.restart();
+    let mut client = Connection::open(&broker.address);
+    for _ in 0..3 {
+        let data = client.fetch("hurt", 0, 0);
+        assert_eq!(data.error_code, 0);
+        assert_eq!(batches::read(&record_bytes(&data)).len(), 3);
+        let data = client.fetch("hurt", 0, 3);
+        assert_eq!(data.error_code, ErrorCode::KafkaStorageError.code());
+        assert!(record_bytes(&data).is_empty());
+        let data = client.fetch("hurt", 0, 4);
+        assert_eq!(data.error_code, 0);
+        assert_eq!(batches::read(&record_bytes(&data))[0].base_offset, 4);
+    }
+    let metrics = broker.metrics();
+    assert_eq!(metrics.sum("ottla_damaged_chunks_total", &[]), 1.0);
+    assert_eq!(metrics.sum("ottla_partitions_offline", &[]), 0.0);
+    let life = files(&broker.data().join("quarantine")).pop();
+    let copies = files(&life.expect("a life"));
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    let bytes = fs::metadata(&copies[0]).expect("there").len();
+    assert!(bytes >= 100_000, "the whole batch: {bytes}");
+    let log = broker.log();
+    assert_eq!(
+        log.matches("the batch at offset 3 is damaged").count(),
+        1,
+        "{log}"
+    );
+    assert_eq!(client.produce_values("hurt", 0, &["new"]), BATCHES);
     broker.stop();
 }

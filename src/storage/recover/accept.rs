@@ -16,10 +16,9 @@ use crate::storage::errors::{OpenError, ReadError};
 use crate::storage::offline::report_accepted;
 use crate::storage::paths::{partition_folder, segment_path};
 use crate::storage::quarantine::{copy_aside, move_aside};
-use crate::storage::reader::{SegmentReader, SegmentView};
+use crate::storage::reader::{SegmentReader, SegmentView, Step};
 use crate::storage::runtime::Runtime;
 use crate::storage::segment_file::open_for_writing;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 /// A segment file as it was found.
@@ -48,7 +47,11 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             );
             return Ok(replayed.into_start());
         }
-        let reader = SegmentReader::new(self.disk.clone(), self.settings.limits.index_chunk_bytes);
+        let reader = SegmentReader::new(
+            self.disk.clone(),
+            self.runtime.clone(),
+            self.settings.limits.index_chunk_bytes,
+        );
         let mut salvage = Salvage::new(before, epoch_max);
         let bases: Vec<Offset> = found.iter().map(|found| found.base).collect();
         let first = salvage.first_of(&bases);
@@ -96,7 +99,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
 
     async fn salvage_file(
         &self,
-        reader: &SegmentReader<D>,
+        reader: &SegmentReader<D, R>,
         id: PartitionId,
         found: Found,
         salvage: &mut Salvage,
@@ -107,8 +110,8 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             synced: found.len,
         };
         let visited = reader.visit_all(&view, |_, header, _| match salvage.add(header) {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
+            true => Step::Skip,
+            false => Step::Stop,
         });
         match visited.await {
             // The first batch that is not sound ends the log.

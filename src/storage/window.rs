@@ -1,0 +1,114 @@
+//! The part of a segment that a walk over its batches has at hand.
+
+use super::errors::ReadError;
+use super::reader::Step;
+use crate::base::align::block_floor;
+use crate::base::limits::FRAME_BYTES_MAX;
+use crate::base::offset::Offset;
+use crate::record::{BatchHeader, Batches, crc_matches};
+use bytes::{Bytes, BytesMut};
+use std::ops::Range;
+
+/// Bytes from a batch's first on, as far as they were read.
+pub(super) struct Window {
+    /// Where they begin in the file, and where the file's batches end.
+    pub(super) position: u64,
+    pub(super) end: u64,
+    /// The offset that comes next.
+    expected: Offset,
+    held: BytesMut,
+    /// Of the bytes at hand: walked over, and to be kept.
+    walked: usize,
+    kept: Range<usize>,
+}
+
+impl Window {
+    pub(super) fn new((position, expected): (u64, Offset), end: u64) -> Window {
+        Window {
+            position,
+            end,
+            expected,
+            held: BytesMut::new(),
+            walked: 0,
+            kept: 0..0,
+        }
+    }
+
+    /// Takes what was read next. Reads are of whole blocks and begin with the one in which the window does.
+    pub(super) fn fill(&mut self, read: &[u8]) {
+        let at = self.position + self.held.len() as u64;
+        let skipped = (at - block_floor(at)) as usize;
+        let left = usize::try_from(self.end - at).unwrap_or(usize::MAX);
+        let bytes = read.get(skipped..).unwrap_or_default();
+        self.held.extend_from_slice(&bytes[..bytes.len().min(left)]);
+    }
+
+    /// Visits the whole batches at hand, each with its CRC and its place checked. True when nothing more is wanted.
+    pub(super) fn walk(
+        &mut self,
+        mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
+    ) -> Result<bool, ReadError> {
+        let mut batches = Batches::new(&self.held);
+        for batch in &mut batches {
+            let Ok((at, header, batch)) = batch else {
+                return Err(self.damaged());
+            };
+            if header.base_offset != self.expected || !crc_matches(batch) {
+                return Err(self.damaged());
+            }
+            let step = visit(self.position + at as u64, &header, batch);
+            if step == Step::Stop {
+                return Ok(true);
+            }
+            self.expected = header.next_offset();
+            self.walked = at + batch.len();
+            if step != Step::Skip {
+                let start = match self.kept.is_empty() {
+                    true => at,
+                    false => self.kept.start,
+                };
+                self.kept = start..self.walked;
+            }
+            if step == Step::KeepLast {
+                return Ok(true);
+            }
+        }
+        match BatchHeader::parse(&self.held[self.walked..]) {
+            Ok(header) if !self.can_hold(header.total_bytes()) => Err(self.damaged()),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether a batch of which only the beginning was read may lie here. More is read then, so it is bounded.
+    fn can_hold(&self, batch_bytes: usize) -> bool {
+        let left = self.end - self.position - self.walked as u64;
+        batch_bytes as u64 <= left && batch_bytes <= FRAME_BYTES_MAX
+    }
+
+    /// Gives up what was walked over, and what of it is kept.
+    pub(super) fn pass(&mut self) -> (Bytes, Option<Bytes>) {
+        let bytes = self.held.split_to(self.walked).freeze();
+        self.position += bytes.len() as u64;
+        self.walked = 0;
+        let kept = std::mem::take(&mut self.kept);
+        let piece = match kept.len() {
+            0 => None,
+            // A small piece shall not hold on to a large buffer.
+            len if len < bytes.len() / 2 => Some(Bytes::copy_from_slice(&bytes[kept])),
+            _ => Some(bytes.slice(kept)),
+        };
+        (bytes, piece)
+    }
+
+    /// What stands where the next batch has to be is none.
+    pub(super) fn damaged(&self) -> ReadError {
+        let header = BatchHeader::parse(&self.held[self.walked..]);
+        let claimed = header.map_or(0, |header| header.total_bytes());
+        let position = self.position + self.walked as u64;
+        ReadError::Damaged {
+            offset: self.expected,
+            position,
+            bytes: if self.can_hold(claimed) { claimed } else { 0 },
+        }
+    }
+}
