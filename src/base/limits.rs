@@ -142,8 +142,6 @@ pub const TAGGED_FIELD_BYTES_MAX: usize = 128 * KIB;
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
 /// Connections of one node.
 pub const CONNECTIONS_MAX: usize = 65_536;
-/// Kafka's `connections.max.idle.ms`.
-pub const CONNECTION_IDLE_MS_MAX: u64 = 600_000;
 /// A peer that takes no byte of its answers for this long is closed.
 pub const SEND_STALL_MS_MAX: u64 = 30_000;
 /// A connection whose request stops in the middle for this long is closed.

@@ -82,7 +82,6 @@ impl Core {
                 Response::Done
             }
             Request::EpochEnds(wanted) => self.epoch_ends(&wanted),
-            Request::Describe(partitions) => self.describe(&partitions),
             Request::Image(image) => {
                 self.apply(image);
                 Response::Done

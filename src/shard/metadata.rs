@@ -8,11 +8,15 @@ use crate::base::limits::PROPOSALS_WAITING_MAX;
 use crate::control::{Controller, Proposal};
 use crate::storage::disk::DiskError;
 use crate::storage::errors::OpenError;
-use crate::storage::runtime::Notify;
+use crate::storage::runtime::{Notify, Runtime, TaskClass};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Until shard 0 is told again of what it was too busy to hear.
+const REMOVED_AGAIN: Duration = Duration::from_millis(20);
 
 pub(super) struct Metadata {
     queue: RefCell<VecDeque<(Option<Origin>, Command)>>,
@@ -80,8 +84,15 @@ impl Core {
         }
     }
 
+    /// Tells shard 0, again while it is busy: without the last word of a topic its tombstone would stay.
     pub(super) fn report_removed(self: &Rc<Core>, partition: PartitionId) {
-        drop(self.send(ShardId(0), Request::Removed(partition)));
+        let core = self.clone();
+        self.runtime.spawn(TaskClass::Housekeeping, async move {
+            let tell = || core.send(ShardId(0), Request::Removed(partition));
+            while let Response::Busy = tell().await {
+                core.runtime.sleep(REMOVED_AGAIN).await;
+            }
+        });
     }
 
     /// The task that decides, one proposal after the other; never ends.

@@ -2,8 +2,7 @@
 
 use super::core::Core;
 use super::request::{
-    Described, EpochEndOf, FetchPart, Fetched, FoundOffset, Isolation, OffsetOf, ReadError,
-    Response,
+    EpochEndOf, FetchPart, Fetched, FoundOffset, Isolation, OffsetOf, ReadError, Response,
 };
 use crate::base::ids::PartitionId;
 use crate::base::offset::Offset;
@@ -117,21 +116,6 @@ impl Core {
             })
         });
         Response::EpochEnds(ends.collect())
-    }
-
-    pub(super) fn describe(&self, partitions: &[PartitionId]) -> Response {
-        let described = partitions.iter().map(|id| {
-            self.look(*id, |partition| {
-                let marks = partition.watermarks();
-                Ok(Described {
-                    log_start: marks.log_start(),
-                    high_watermark: marks.high_watermark(),
-                    log_end: marks.log_end(),
-                    leader_epoch: partition.leader_epoch(),
-                })
-            })
-        });
-        Response::Describe(described.collect())
     }
 
     /// Asks a partition something that changes nothing.

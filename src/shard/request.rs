@@ -52,8 +52,6 @@ pub enum Request {
         cuts: Vec<(PartitionId, CutAt)>,
         deadline: Instant,
     },
-    /// Where each partition stands and what it holds on disk.
-    Describe(Vec<PartitionId>),
     /// One producer id nobody had before.
     ProducerId,
     /// To shard 0. Answered when every shard has applied the outcome.
@@ -75,7 +73,6 @@ pub enum Response {
     ListOffsets(Vec<Result<FoundOffset, ReadError>>),
     EpochEnds(Vec<Result<EpochEnd, ReadError>>),
     DeleteRecords(Vec<Result<Offset, DeleteRecordsError>>),
-    Describe(Vec<Result<Described, ReadError>>),
     ProducerId(Result<ProducerId, ProposeError>),
     Propose(Result<Outcome, ProposeError>),
     Snapshot(Box<ShardSnapshot>),
@@ -182,14 +179,6 @@ pub enum DeleteRecordsError {
     Stopping,
     /// Noted, but not known to be durable.
     FateUnknown,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Described {
-    pub log_start: Offset,
-    pub high_watermark: Offset,
-    pub log_end: Offset,
-    pub leader_epoch: LeaderEpoch,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

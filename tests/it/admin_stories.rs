@@ -187,10 +187,44 @@ fn a_deleted_topic_is_gone_and_its_name_is_free() {
     broker.restart();
     let mut client = Connection::open(&broker.address);
     assert_eq!(client.values("phoenix", 0), ["risen"]);
+    assert_eq!(folders_of_topics(&broker), [second.to_string()]);
     assert_eq!(delete_by_id(&mut client, second), 0);
     assert_eq!(topic_count(&mut client), 0);
     wait_until("the removal of its files", || {
-        !mentions(broker.data(), "phoenix")
+        folders_of_topics(&broker).is_empty()
+    });
+}
+
+#[test]
+fn deleting_can_be_switched_off() {
+    let broker = Broker::start_with("admin_delete_off", |start| {
+        start.set("kafka.delete.topic.enable", "false")
+    });
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("stays", 1, &[]);
+    for (version, code) in [
+        (2, ErrorCode::InvalidRequest),
+        (3, ErrorCode::TopicDeletionDisabled),
+        (6, ErrorCode::TopicDeletionDisabled),
+    ] {
+        assert_eq!(client.delete_topic_at("stays", version), code.code());
+    }
+    assert_eq!(topic_count(&mut client), 1);
+}
+
+/// Its shards tell of each partition whose files are gone; the last word removes the topic.
+#[test]
+fn a_wide_topic_is_removed_whole() {
+    let mut broker = Broker::start("admin_delete_wide");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("wide", 10_000, &[]);
+    client.produce_values("wide", 1, &["a file"]);
+    broker.kill();
+    broker.restart();
+    assert_eq!(folders_of_topics(&broker).len(), 1);
+    Connection::open(&broker.address).delete_topic("wide");
+    wait_until("the removal of its files", || {
+        folders_of_topics(&broker).is_empty()
     });
 }
 
@@ -207,14 +241,12 @@ fn delete_by_id(client: &mut Connection, id: Uuid) -> i16 {
     client.call(&request, 6).responses[0].error_code
 }
 
-/// Whether a name below `path` contains the word.
-fn mentions(path: &std::path::Path, word: &str) -> bool {
-    let Ok(entries) = fs::read_dir(path) else {
-        return false;
-    };
-    entries.flatten().any(|entry| {
-        entry.file_name().to_string_lossy().contains(word) || mentions(&entry.path(), word)
-    })
+fn folders_of_topics(broker: &Broker) -> Vec<String> {
+    let entries = fs::read_dir(broker.data().join("topics")).into_iter();
+    let names = entries.flatten().flatten();
+    names
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 #[test]
