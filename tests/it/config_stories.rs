@@ -57,6 +57,8 @@ fn a_topic_shows_defaults_and_what_was_set() {
         unknown.error_code,
         ErrorCode::UnknownTopicOrPartition.code()
     );
+    let nonsense = client.describe_configs_at(TOPIC, "no/name", 4);
+    assert_eq!(nonsense.error_code, ErrorCode::InvalidTopicException.code());
     // Our own keys surprise some clients, so they show only when set or asked for.
     let all = client.describe_configs_at(TOPIC, "shown", 4).configs;
     assert!(all.iter().all(|row| !row.name.starts_with("ottla.")));

@@ -115,9 +115,35 @@ fn positions_inside_outside_and_at_the_end() {
     let data = client.fetch("positions", 0, 2);
     assert_eq!(data.error_code, ErrorCode::OffsetOutOfRange.code());
     assert_eq!(data.log_start_offset, 3);
-    let unknown = ErrorCode::UnknownTopicOrPartition.code();
-    assert_eq!(client.fetch("positions", 1, 0).error_code, unknown);
-    assert_eq!(client.fetch("nowhere", 0, 0).error_code, unknown);
+    for (topic, partition) in [("positions", 1), ("nowhere", 0)] {
+        let data = client.fetch(topic, partition, 0);
+        let unknown = ErrorCode::UnknownTopicOrPartition.code();
+        assert_eq!(data.error_code, unknown);
+        // librdkafka takes null for a malformed answer (KAFKA-18646).
+        assert!(data.records.is_some_and(|records| records.is_empty()));
+    }
+}
+
+#[test]
+fn a_partition_named_twice_is_answered_once() {
+    let broker = Broker::start("fetch_twice");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("twice", 1, &[]);
+    three_batches(&mut client, "twice");
+    let mut request = fetch_request("twice", 0, 2);
+    let again = fetch_request("twice", 0, 0).topics.remove(0);
+    request.topics[0]
+        .partitions
+        .extend(again.partitions.clone());
+    request.topics.push(again);
+    let answer = client.call(&request, FETCH_VERSION);
+    let counts: Vec<usize> = answer
+        .responses
+        .iter()
+        .map(|topic| topic.partitions.len())
+        .collect();
+    assert_eq!(counts, [1, 0]);
+    assert_eq!(bases(&answer, 0), [2, 4]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::wire::messages::delete_topics::{
 };
 
 const TOPIC_STATES_FROM: i16 = 6;
+/// Earlier clients do not know the code of a deletion that is switched off.
+const DISABLED_FROM: i16 = 3;
 
 pub(in crate::server) fn handle(call: Call, request: DeleteTopicsRequest) -> Dispatched {
     let wanted = wanted(request, call.version);
@@ -91,10 +93,16 @@ fn state(topic: TopicRef) -> DeleteTopicState {
 }
 
 fn refused(call: &Call, topic: DeleteTopicState, refusal: Refusal) -> DeletableTopicResult {
+    let code = match refusal.code {
+        ErrorCode::TopicDeletionDisabled if call.version < DISABLED_FROM => {
+            ErrorCode::InvalidRequest
+        }
+        code => code,
+    };
     DeletableTopicResult {
         name: topic.name,
         topic_id: topic.topic_id,
-        error_code: call.code(refusal.code),
+        error_code: call.code(code),
         error_message: Some(refusal.message),
         ..DeletableTopicResult::default()
     }

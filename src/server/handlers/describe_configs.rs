@@ -3,10 +3,10 @@
 
 use super::resources::{self, Wanted};
 use crate::config::describe::{self, Description, SynonymValue};
-use crate::control::Image;
 use crate::control::command::Resource;
+use crate::control::{ControlError, Image, names};
 use crate::server::call::Call;
-use crate::server::errors::Refusal;
+use crate::server::errors::{self, Refusal};
 use crate::server::reply_queue::Dispatched;
 use crate::wire::ErrorCode;
 use crate::wire::messages::describe_configs::{
@@ -71,13 +71,12 @@ fn rows(
         return Ok(Vec::new());
     };
     match known {
-        Resource::Topic(name) => match image.topic(&name) {
-            Some(topic) => Ok(describe::topic(&topic.overrides, &image.layers, wanted)),
-            None => Err(Refusal::new(
-                ErrorCode::UnknownTopicOrPartition,
-                format!("The topic '{name}' does not exist."),
-            )),
-        },
+        Resource::Topic(name) => {
+            names::check_form(&name).map_err(|problem| errors::control(&problem.into()))?;
+            let unknown = || errors::control(&ControlError::UnknownTopic { name: name.clone() });
+            let topic = image.topic(&name).ok_or_else(unknown)?;
+            Ok(describe::topic(&topic.overrides, &image.layers, wanted))
+        }
         Resource::Broker(None) => Ok(describe::cluster(&image.layers, wanted)),
         Resource::Broker(Some(node)) if node == image.node_id => {
             Ok(describe::broker(&image.layers, wanted))

@@ -11,7 +11,7 @@ use crate::control::Image;
 use crate::shard::request::FetchPart;
 use crate::wire::ErrorCode;
 use crate::wire::messages::fetch::{FetchPartition, FetchRequest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const TOPIC_IDS_FROM: i16 = 13;
 
@@ -67,6 +67,7 @@ impl Plan {
             shards: Vec::new(),
         };
         let mut shards: BTreeMap<ShardId, ShardPlan> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         let is_replica = request.replica_id.max(request.replica_state.replica_id) >= 0;
         for topic in request.topics {
             let by_id = version >= TOPIC_IDS_FROM;
@@ -81,6 +82,8 @@ impl Plan {
                     .and_then(|topic| topics::partition(topic, wanted.partition))
                     .map(|partition| Part::new(partition, &wanted));
                 let planned = match part {
+                    // As in Kafka, what is named again is not answered again.
+                    Ok(part) if !seen.insert(part.partition) => continue,
                     Ok(part) => {
                         let index = plan.parts.len();
                         shards

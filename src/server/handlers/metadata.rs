@@ -4,10 +4,9 @@
 //! on its own is answered as unknown once more while that happens, as Kafka does; clients ask again. Asking for all
 //! topics creates none.
 
-use super::topics::is_internal_name;
 use crate::base::ids::ShardId;
 use crate::control::command::NewTopic;
-use crate::control::{Command, Image, Topic};
+use crate::control::{Command, Image, Topic, names};
 use crate::server::call::Call;
 use crate::server::plane::Server;
 use crate::server::reply_queue::Dispatched;
@@ -154,18 +153,13 @@ fn found(image: &Image, topic: &Topic) -> MetadataResponseTopic {
 
 /// What is said of a topic that is not there; perhaps it is on its way when this returns.
 fn missing(call: &Call, name: &str, create: bool) -> ErrorCode {
-    if !is_legal_name(name) {
+    if names::check_form(name).is_err() {
         return ErrorCode::InvalidTopicException;
     }
-    if create && !is_internal_name(name) {
+    if create && !names::is_internal(name) {
         create_topic(&call.server, name);
     }
     ErrorCode::UnknownTopicOrPartition
-}
-
-fn is_legal_name(name: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(legal)
 }
 
 /// Asks for the topic once, however many clients want it at the same time.
@@ -195,28 +189,4 @@ fn create_topic(server: &Rc<Server>, name: &str) {
         }
         server.creating.borrow_mut().remove(&name);
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_legal_as_in_kafka() {
-        let longest = "a".repeat(249);
-        let longer = "a".repeat(250);
-        for (name, legal) in [
-            ("a.b_c-D9", true),
-            (&longest, true),
-            (&longer, false),
-            ("", false),
-            (".", false),
-            ("..", false),
-            ("...", true),
-            ("a/b", false),
-            ("ä", false),
-        ] {
-            assert_eq!(is_legal_name(name), legal, "{name:?}");
-        }
-    }
 }

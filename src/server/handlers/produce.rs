@@ -115,8 +115,7 @@ fn refuse_all(request: &ProduceRequest) -> Option<Refusal> {
 }
 
 fn may_write(call: &Call, topic: &Topic, acks: i16) -> Result<(), Refusal> {
-    let internal = topic.internal || topics::is_internal_name(&topic.name);
-    if internal && call.client_id.as_deref() != Some(ADMIN_CLIENT) {
+    if topic.internal && call.client_id.as_deref() != Some(ADMIN_CLIENT) {
         return Err(Refusal::new(
             ErrorCode::InvalidTopicException,
             "An internal topic is written by the broker alone.",

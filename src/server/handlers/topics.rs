@@ -29,8 +29,3 @@ pub(super) fn partition(topic: &Topic, index: i32) -> Result<PartitionId, ErrorC
         index,
     })
 }
-
-/// Names Kafka keeps for itself.
-pub(super) fn is_internal_name(name: &str) -> bool {
-    matches!(name, "__consumer_offsets" | "__transaction_state")
-}
