@@ -1,6 +1,6 @@
 //! A data directory: its lock, its superblock, and the folder for what recovery refuses to trust.
 
-use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::errors::OpenError;
 use super::locking::open_locked;
 use super::quarantine::move_aside;
@@ -284,8 +284,10 @@ async fn read_slots<F: DiskFile>(
 /// Synced first: a slot that a killed process left readable must not vanish after it was acted upon.
 async fn read_slot<F: DiskFile>(file: &F) -> Result<Result<Superblock, SlotError>, DiskError> {
     file.sync().await?;
-    let block = file.read_at(0, BLOCK).await?;
-    Ok(Superblock::decode(block.as_bytes()))
+    let block = if_readable(file.read_at(0, BLOCK).await)?;
+    Ok(block.map_or(Err(SlotError::Damaged), |block| {
+        Superblock::decode(block.as_bytes())
+    }))
 }
 
 fn check_owner(superblock: &Superblock, settings: &OpenSettings) -> Result<(), OpenError> {

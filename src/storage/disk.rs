@@ -35,6 +35,25 @@ pub enum DiskError {
     },
 }
 
+/// What was read, or nothing where the drive cannot read: for whoever has a copy, or can do without.
+pub(super) fn if_readable<T>(read: Result<T, DiskError>) -> Result<Option<T>, DiskError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(DiskError::Failed {
+            operation: READ,
+            path,
+            errno,
+        }) => {
+            tracing::error!(path = %path.display(), errno, "a file cannot be read");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The operation of an error that says that bytes cannot be read.
+pub const READ: &str = "read";
+
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct DirectoryEntry {
     pub name: String,

@@ -4,7 +4,7 @@
 //! whether its bytes reached the disk (the runtime keeps the memory until the kernel is done). Name operations block,
 //! so they run on the executor's helper thread.
 
-use super::disk::{Buffer, DirectoryEntry, Disk, DiskError, DiskFile, OpenMode};
+use super::disk::{Buffer, DirectoryEntry, Disk, DiskError, DiskFile, OpenMode, READ};
 use crate::base::align::{BLOCK, block_floor};
 use glommio::io::{DmaBuffer, DmaFile, OpenOptions, ReadResult};
 use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
@@ -145,7 +145,7 @@ impl DiskFile for DmaDiskFile {
         assert_aligned(position, len);
         let read = self.0.file.read_at_aligned(position, len).await;
         read.map(DmaMemory::Answer)
-            .map_err(|error| self.failure("read", error.raw_os_error()))
+            .map_err(|error| self.failure(READ, error.raw_os_error()))
     }
 
     async fn write_at(&self, buffer: DmaMemory, position: u64) -> Result<(), DiskError> {

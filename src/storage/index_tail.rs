@@ -1,6 +1,6 @@
 //! The end of a segment's index while the segment is written to.
 
-use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::runtime::Runtime;
 use super::scan::scan_batches;
 use super::segment_file::{WriteError, open_for_writing};
@@ -191,7 +191,11 @@ pub(super) async fn read_index<D: Disk>(
     };
     let mut bytes = Vec::new();
     loop {
-        let buffer = file.read_at(bytes.len() as u64, READ_BYTES).await?;
+        let Some(buffer) = if_readable(file.read_at(bytes.len() as u64, READ_BYTES).await)? else {
+            // As good as none: it is made anew from the log.
+            bytes.clear();
+            break;
+        };
         bytes.extend_from_slice(buffer.as_bytes());
         if buffer.as_bytes().len() < READ_BYTES {
             break;

@@ -3,7 +3,7 @@
 //! Reads are direct, aligned, of at most [`COLD_READ_BYTES`](crate::base::limits::COLD_READ_BYTES) each, and few at a time, so that catching up does not
 //! disturb the commit cycle; what is wanted for sure is read ahead. They share no memory with the tails.
 
-use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::errors::ReadError;
 use super::read_ahead::ReadAhead;
 use super::runtime::{Notify, Runtime};
@@ -14,6 +14,7 @@ use crate::base::checksum::crc32c;
 use crate::base::limits::{COLD_READERS_MAX, OPEN_SEGMENTS_MAX};
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
+use crate::log::epoch_table::EpochTable;
 use crate::log::index::{
     IndexBuilder, IndexEntry, chunk_of_offset, chunk_of_timestamp, decode_index,
 };
@@ -32,6 +33,8 @@ pub struct SegmentView {
     pub base: Offset,
     /// Bytes that are batches and synced.
     pub synced: u64,
+    /// What the batches must say of their epochs, which their own checksums leave out.
+    pub epochs: EpochTable,
 }
 
 /// What a cold read wants: whole batches from the one that holds `from`, below `below`.
@@ -335,8 +338,10 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
         let mut entries = Vec::new();
         if len > 0 {
             let range = AlignedRange::covering(0, len);
-            let buffer = file.read_at(range.start(), range.len()).await?;
-            entries = decode_index(buffer.as_bytes(), view.base, self.chunk_bytes, view.synced);
+            let read = if_readable(file.read_at(range.start(), range.len()).await)?;
+            entries = read.map_or(Vec::new(), |read| {
+                decode_index(read.as_bytes(), view.base, self.chunk_bytes, view.synced)
+            });
         }
         file.close().await?;
         Ok(entries)
@@ -442,7 +447,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             way.start.0..view.synced,
             way.sure,
         );
-        let mut window = Window::new(way.start, view.synced);
+        let mut window = Window::new(way.start, view.synced, &view.epochs);
         let walked = self.walk_ahead(&mut ahead, reading, way.index, &mut window, kept, visit);
         let walked = walked.await;
         ahead.finish().await;
@@ -454,7 +459,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
         ahead: &mut ReadAhead<'_, D, R>,
         reading: &Reading<'_, D, R>,
         index: &[IndexEntry],
-        window: &mut Window,
+        window: &mut Window<'_>,
         kept: &mut Vec<Bytes>,
         mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
     ) -> Result<(), ReadError> {

@@ -13,6 +13,7 @@ use crate::base::ids::PartitionId;
 use crate::base::limits::DAMAGED_CHUNKS_TOLD_MAX;
 use crate::base::offset::{Offset, Position};
 use crate::base::time::Timestamp;
+use crate::log::epoch_table::EpochTable;
 use crate::log::section::Section;
 use crate::log::segment::{Segment, SegmentFileKind};
 use crate::record::{Batches, find_timestamp, max_timestamp_record};
@@ -412,6 +413,7 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
                 path: self.log_path(id, segment.base),
                 base: segment.base,
                 synced: 0,
+                epochs: EpochTable::default(),
             },
         }
     }
@@ -455,5 +457,6 @@ fn view_of<D: Disk, R: Runtime>(
         path: shared.log_path(id, segment.base),
         base: segment.base,
         synced,
+        epochs: section.epochs.clone(),
     }
 }

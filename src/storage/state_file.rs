@@ -1,6 +1,6 @@
 //! A shard's snapshot files: two slots of two copies. One slot holds the truth while the other is written.
 
-use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::errors::OpenError;
 use super::locking::open_locked;
 use super::paths::state_path;
@@ -128,8 +128,8 @@ impl<D: Disk> StateFiles<D> {
 }
 
 async fn read_header<F: DiskFile>(file: &F) -> Result<Option<SnapshotHeader>, DiskError> {
-    let block = file.read_at(0, BLOCK).await?;
-    Ok(SnapshotHeader::decode(block.as_bytes()))
+    let block = if_readable(file.read_at(0, BLOCK).await)?;
+    Ok(block.and_then(|block| SnapshotHeader::decode(block.as_bytes())))
 }
 
 async fn read_body<F: DiskFile>(file: &F, header: &SnapshotHeader) -> Result<Vec<u8>, DiskError> {
@@ -143,7 +143,10 @@ async fn read_body<F: DiskFile>(file: &F, header: &SnapshotHeader) -> Result<Vec
     const READ_BYTES: usize = 1024 * 1024;
     while body.len() < padded {
         let wanted = READ_BYTES.min(padded - body.len());
-        let buffer = file.read_at((BLOCK + body.len()) as u64, wanted).await?;
+        let read = file.read_at((BLOCK + body.len()) as u64, wanted).await;
+        let Some(buffer) = if_readable(read)? else {
+            break;
+        };
         if buffer.as_bytes().len() < wanted {
             break;
         }

@@ -5,29 +5,36 @@ use super::reader::Step;
 use crate::base::align::block_floor;
 use crate::base::limits::FRAME_BYTES_MAX;
 use crate::base::offset::Offset;
+use crate::log::epoch_table::EpochTable;
 use crate::record::{BatchHeader, Batches, crc_matches};
 use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 
 /// Bytes from a batch's first on, as far as they were read.
-pub(super) struct Window {
+pub(super) struct Window<'a> {
     /// Where they begin in the file, and where the file's batches end.
     pub(super) position: u64,
     pub(super) end: u64,
     /// The offset that comes next.
     expected: Offset,
+    epochs: &'a EpochTable,
     held: BytesMut,
     /// Of the bytes at hand: walked over, and to be kept.
     walked: usize,
     kept: Range<usize>,
 }
 
-impl Window {
-    pub(super) fn new((position, expected): (u64, Offset), end: u64) -> Window {
+impl<'a> Window<'a> {
+    pub(super) fn new(
+        (position, expected): (u64, Offset),
+        end: u64,
+        epochs: &'a EpochTable,
+    ) -> Window<'a> {
         Window {
             position,
             end,
             expected,
+            epochs,
             held: BytesMut::new(),
             walked: 0,
             kept: 0..0,
@@ -53,7 +60,10 @@ impl Window {
             let Ok((at, header, batch)) = batch else {
                 return Err(self.damaged());
             };
-            if header.base_offset != self.expected || !crc_matches(batch) {
+            let epoch = self.epochs.epoch_at(header.base_offset);
+            let is_in_place = header.base_offset == self.expected
+                && epoch.is_none_or(|epoch| epoch == header.leader_epoch);
+            if !is_in_place || !crc_matches(batch) {
                 return Err(self.damaged());
             }
             let step = visit(self.position + at as u64, &header, batch);

@@ -7,6 +7,7 @@ use super::partition_files::{cut_index, names};
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{Life, PartitionId};
 use crate::base::offset::Offset;
+use crate::log::epoch_table::EpochTable;
 use crate::log::recovery::replay::Replayed;
 use crate::log::recovery::salvage::Salvage;
 use crate::log::section::Section;
@@ -108,6 +109,8 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             path: segment_path(self.root(), id, found.base, SegmentFileKind::Log),
             base: found.base,
             synced: found.len,
+            // The log is read to learn them.
+            epochs: EpochTable::default(),
         };
         let visited = reader.visit_all(&view, |_, header, _| match salvage.add(header) {
             true => Step::Skip,
