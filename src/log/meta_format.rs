@@ -1,7 +1,8 @@
 //! Envelope of the metadata log and its snapshots. The records inside are `control`'s own; here they are bytes.
 //!
 //! Generation `g` is `snapshot-<g>` (absent for generation 0) and `log-<g>`, the records after it. A file gets its
-//! name only when its header is durable, so a named file with a bad header is damage and not an interrupted start.
+//! name only when its header is durable, so a named file with a bad header is damage and not an interrupted start. The
+//! log has its name first: a snapshot whose log is missing is damage too.
 //! All integers are little-endian; everything starts on a 4 KiB boundary and is padded with zeros.
 //!
 //! ```text

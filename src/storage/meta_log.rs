@@ -2,7 +2,7 @@
 //!
 //! Two generations are kept, so that a snapshot that cannot be read costs a longer replay and nothing else.
 
-use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
+use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, READ};
 use super::errors::OpenError;
 use super::locking::open_locked;
 use super::runtime::Runtime;
@@ -77,6 +77,11 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         };
         let names = opening.names().await?;
         opening.remove_leftovers(&names).await?;
+        let newest_snapshot = names.snapshots.iter().max().copied();
+        if let Some(generation) = newest_snapshot.filter(|newest| !names.logs.contains(newest)) {
+            let path = opening.path(LOG_PREFIX, generation);
+            return Err(OpenError::MetadataMissing { path });
+        }
         match names.logs.last() {
             Some(&generation) => opening.replay(&names, generation).await,
             None if life == Life(0) => opening.begin().await,
@@ -165,9 +170,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
             incarnation: self.incarnation,
             log_bytes: self.log_bytes,
         };
-        // The snapshot has its name before the log that relies on it has one.
-        opening.create_snapshot(&header, state).await?;
-        let file = opening.create_log(&header).await?;
+        let file = opening.create_generation(&header, state).await?;
         let previous = std::mem::replace(&mut self.file, file);
         previous.close().await?;
         if !std::mem::take(&mut self.snapshot_unreadable) {
@@ -234,13 +237,6 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         for name in &names.unfinished {
             self.disk.remove_file(&self.folder.join(name)).await?;
         }
-        let newest_log = names.logs.last().copied().unwrap_or(0);
-        for &generation in &names.snapshots {
-            if generation > newest_log && !names.logs.is_empty() {
-                let path = self.path(SNAPSHOT_PREFIX, generation);
-                self.disk.remove_file(&path).await?;
-            }
-        }
         Ok(())
     }
 
@@ -250,7 +246,9 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             generation: 0,
             next: ChainPoint::default(),
         };
-        let file = self.create_log(&header).await?;
+        let file = self.make_log(&header).await?;
+        let path = self.path(LOG_PREFIX, header.generation);
+        self.name_file(&path).await?;
         let contents = LogContents {
             header,
             entries: Vec::new(),
@@ -294,6 +292,9 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             let (file, bytes) = match self.read_file(&path, OpenMode::Read).await {
                 Ok(read) => read,
                 Err(OpenError::Disk(DiskError::NotFound { .. })) => continue,
+                Err(OpenError::Disk(DiskError::Failed {
+                    operation: READ, ..
+                })) => continue,
                 Err(error) => return Err(error),
             };
             file.close().await?;
@@ -375,33 +376,47 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         })
     }
 
-    async fn create_snapshot(&self, header: &FileHeader, state: &[u8]) -> Result<(), OpenError> {
-        let path = self.path(SNAPSHOT_PREFIX, header.generation);
+    /// Makes both files, then names them. The log first: a snapshot without its log then says that the log, and what
+    /// was written to it, is gone, where a log without its snapshot is an empty one that follows the generation before.
+    async fn create_generation(
+        &self,
+        header: &FileHeader,
+        state: &[u8],
+    ) -> Result<D::File, OpenError> {
+        let snapshot = self.path(SNAPSHOT_PREFIX, header.generation);
         let bytes = encode_snapshot(header, state);
-        let file = self.create_file(&path, OpenMode::Write, &bytes).await?;
-        file.close().await?;
-        Ok(())
+        let made = self.make_file(&snapshot, OpenMode::Write, &bytes).await?;
+        made.close().await?;
+        let file = match self.make_log(header).await {
+            Ok(file) => file,
+            Err(error) => {
+                self.disk.remove_file(&unfinished(&snapshot)).await?;
+                return Err(error);
+            }
+        };
+        for path in [self.path(LOG_PREFIX, header.generation), snapshot] {
+            self.name_file(&path).await.map_err(write_failure)?;
+        }
+        Ok(file)
     }
 
     /// A log is zeros to its full length before it is used: no append has to wait for the file system's own journal.
-    async fn create_log(&self, header: &FileHeader) -> Result<D::File, OpenError> {
+    async fn make_log(&self, header: &FileHeader) -> Result<D::File, OpenError> {
         let path = self.path(LOG_PREFIX, header.generation);
         let mut bytes = encode_log_header(header, self.log_bytes);
         bytes.resize(self.log_bytes as usize, 0);
-        let file = self.create_file(&path, OpenMode::WriteThrough, &bytes);
+        let file = self.make_file(&path, OpenMode::WriteThrough, &bytes);
         file.await
     }
 
-    /// Gives a file its name when its content is durable, and returns when the name is durable too.
-    async fn create_file(
+    /// Writes a file that will have this name, durably.
+    async fn make_file(
         &self,
         path: &Path,
         mode: OpenMode,
         bytes: &[u8],
     ) -> Result<D::File, OpenError> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(UNFINISHED_SUFFIX);
-        let unfinished = PathBuf::from(unfinished);
+        let unfinished = unfinished(path);
         let file = open_locked(self.disk, self.runtime, &unfinished, mode).await?;
         let filled = self.fill(&file, bytes).await;
         if let Err(error) = filled {
@@ -410,9 +425,13 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             self.disk.remove_file(&unfinished).await?;
             return Err(error.into());
         }
-        self.disk.rename(&unfinished, path).await?;
-        self.disk.sync_directory(self.folder).await?;
         Ok(file)
+    }
+
+    /// Gives a file its name, durably.
+    async fn name_file(&self, path: &Path) -> Result<(), DiskError> {
+        self.disk.rename(&unfinished(path), path).await?;
+        self.disk.sync_directory(self.folder).await
     }
 
     async fn fill(&self, file: &D::File, bytes: &[u8]) -> Result<(), DiskError> {
@@ -461,6 +480,13 @@ struct Base {
     generation: u64,
     state: Option<Bytes>,
     next: Option<ChainPoint>,
+}
+
+/// Where a file is made before it has its name.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(UNFINISHED_SUFFIX);
+    PathBuf::from(unfinished)
 }
 
 fn generation_of(name: &str, prefix: &str) -> Option<u64> {

@@ -162,14 +162,31 @@ fn damage_is_refused_and_a_torn_end_is_not() {
 
 #[test]
 fn a_log_that_is_gone_is_missed() {
-    let mut bench = Bench::with_three_generations();
-    bench.run(async |disk: SimDisk, _| {
-        for generation in 0..3 {
-            let _ = disk.remove_file(&file("log", generation)).await;
+    let missing = |path| Err(OpenError::MetadataMissing { path });
+    let folder = Path::new(ROOT).join("meta");
+    let newest = file("log", 2);
+    let whole = Ok((1..=7).collect());
+    let gone = [
+        (vec![file("log", 1)], whole),
+        (vec![newest.clone()], missing(newest.clone())),
+        (vec![file("log", 1), newest.clone()], missing(newest)),
+        (
+            vec![
+                file("log", 1),
+                file("log", 2),
+                file("snapshot", 1),
+                file("snapshot", 2),
+            ],
+            missing(folder),
+        ),
+    ];
+    for (paths, expected) in gone {
+        let mut bench = Bench::with_three_generations();
+        paths.iter().for_each(|path| bench.disk.lose(path));
+        for _ in 0..2 {
+            assert_eq!(bench.read(), expected, "without {paths:?}");
         }
-    });
-    let path = Path::new(ROOT).join("meta");
-    assert_eq!(bench.read(), Err(OpenError::MetadataMissing { path }));
+    }
 }
 
 #[test]

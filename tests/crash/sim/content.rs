@@ -2,6 +2,7 @@
 
 use ottla::base::align::BLOCK;
 use ottla::base::prng::Prng;
+use std::collections::BTreeSet;
 
 /// What a drive writes in one piece, whatever happens.
 const SECTOR: usize = 512;
@@ -21,6 +22,8 @@ pub struct Content {
     current: Vec<u8>,
     durable: Vec<u8>,
     on_the_way: Vec<Change>,
+    /// Blocks that the drive cannot read, until they are written.
+    unreadable: BTreeSet<usize>,
 }
 
 struct Change {
@@ -43,6 +46,7 @@ impl Content {
             self.set_len(number, end);
         }
         self.current[position..end].copy_from_slice(&bytes);
+        self.make_readable(position, end);
         self.on_the_way.push(Change {
             number,
             what: What::Write { position, bytes },
@@ -57,6 +61,7 @@ impl Content {
             self.current.resize(end, 0);
         }
         self.current[position..end].copy_from_slice(bytes);
+        self.make_readable(position, end);
         let changes = std::mem::take(&mut self.on_the_way);
         for mut change in changes {
             match &mut change.what {
@@ -73,6 +78,7 @@ impl Content {
     /// Cuts or extends; an extension reads as zeros.
     pub fn set_len(&mut self, number: u64, len: usize) {
         self.current.resize(len, 0);
+        self.make_readable(len, usize::MAX);
         self.on_the_way.push(Change {
             number,
             what: What::Len(len),
@@ -145,6 +151,21 @@ impl Content {
     pub fn damage(&mut self, change: impl Fn(&mut Vec<u8>)) {
         change(&mut self.current);
         change(&mut self.durable);
+    }
+
+    /// The drive can no longer read the block at this position.
+    pub fn spoil(&mut self, position: usize) {
+        self.unreadable.insert(position / BLOCK);
+    }
+
+    pub fn is_readable(&self, start: usize, end: usize) -> bool {
+        let blocks = start / BLOCK..end.div_ceil(BLOCK);
+        blocks.is_empty() || self.unreadable.range(blocks).next().is_none()
+    }
+
+    fn make_readable(&mut self, start: usize, end: usize) {
+        let blocks = start / BLOCK..end.div_ceil(BLOCK);
+        self.unreadable.retain(|block| !blocks.contains(block));
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -133,6 +133,17 @@ impl SimDisk {
         self.machine.borrow_mut().damage(path, change);
     }
 
+    /// The drive can no longer read a block of this file, until it is written.
+    pub fn spoil(&self, path: &Path, position: usize) {
+        self.machine.borrow_mut().spoil(path, position);
+    }
+
+    /// A file is no longer there.
+    pub fn lose(&self, path: &Path) {
+        let lost = self.machine.borrow_mut().lose(path);
+        lost.expect("a file that is there");
+    }
+
     /// Short waits are likelier than long ones, so that some writes land in every phase of the successor.
     fn late_by(&self) -> Duration {
         let mut machine = self.machine.borrow_mut();
@@ -362,6 +373,10 @@ impl DiskFile for SimFile {
         let bytes = machine.bytes(machine.file_of(self.0.open));
         let start = (position as usize).min(bytes.len());
         let end = (start + len).min(bytes.len());
+        if !machine.is_readable(machine.file_of(self.0.open), start, end) {
+            let path = machine.path_of(self.0.open);
+            return Err(describe(NameError::Refused(EIO), "read", &path));
+        }
         Ok(SimBuffer(bytes[start..end].to_vec()))
     }
 

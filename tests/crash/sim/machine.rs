@@ -291,6 +291,30 @@ impl Machine {
         }
     }
 
+    /// The drive can no longer read the block at this position.
+    pub fn spoil(&mut self, path: &Path, position: usize) {
+        match self.names.find(path) {
+            Ok(Node::File(file)) => self.content(file).spoil(position),
+            found => panic!("{} is {found:?}", path.display()),
+        }
+    }
+
+    /// The file is gone, for certain.
+    pub fn lose(&mut self, path: &Path) -> Result<(), NameError> {
+        let now = self.number();
+        self.apply(now, Operation::RemoveFile(path.to_path_buf()))?;
+        let before = self.number();
+        let folder = path.parent().expect("a file lies in a folder");
+        let directory = self.names.find_directory(folder)?;
+        self.names.sync(before, directory);
+        self.forget_nameless();
+        Ok(())
+    }
+
+    pub fn is_readable(&self, file: u64, start: usize, end: usize) -> bool {
+        self.files[&file].is_readable(start, end)
+    }
+
     /// The files that have a name.
     pub fn paths(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
@@ -394,7 +418,12 @@ impl Machine {
                 }
             }
             Operation::CreateDirectory(path) => self.names.create_directory(now, &path)?,
-            Operation::Rename(from, to) => self.names.rename(now, &from, &to)?,
+            Operation::Rename(from, to) => {
+                if let Ok(Node::File(replaced)) = self.names.find(&to) {
+                    self.unlinked.insert(replaced);
+                }
+                self.names.rename(now, &from, &to)?;
+            }
             Operation::RemoveFile(path) => {
                 if let Ok(Node::File(file)) = self.names.find(&path) {
                     self.unlinked.insert(file);
