@@ -23,6 +23,7 @@ pub mod segment;
 pub mod entry;
 pub mod journal_format;
 pub mod journal_ring;
+pub mod ring_ledger;
 pub mod snapshot_format;
 // A running partition.
 pub mod partition_log;

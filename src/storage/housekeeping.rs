@@ -3,7 +3,7 @@
 use super::disk::{Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::event::StoreEvent;
-use super::journal::prepare_file;
+use super::journal::RingMaker;
 use super::offline::report_offline;
 use super::runtime::Runtime;
 use super::shared::Shared;
@@ -18,29 +18,19 @@ use std::time::Duration;
 /// How soon the ring's files are tried again on a full disk.
 const FILL_RETRY: Duration = Duration::from_secs(1);
 
-/// Fills the ring's files but the first, which is there already.
-pub(super) async fn fill_journal<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
-    let mut index = 1;
-    while index < shared.settings.limits.journal_files {
+/// Makes the ring's files but the first, which is there already.
+pub(super) async fn fill_journal<D: Disk, R: Runtime>(
+    shared: Rc<Shared<D, R>>,
+    mut ring: RingMaker<D, R>,
+) {
+    while ring.made() < shared.settings.limits.journal_files {
         if shared.state.borrow().closed.is_some() {
-            return;
+            break;
         }
-        let bytes = shared.settings.limits.journal_file_bytes;
-        let root = &shared.settings.root;
-        match prepare_file(
-            &shared.disk,
-            &shared.runtime,
-            root,
-            shared.shard(),
-            index,
-            bytes,
-        )
-        .await
-        {
-            Ok(file) => {
-                shared.new_journal_files.borrow_mut().push((index, file));
+        match ring.next().await {
+            Ok(made) => {
+                shared.new_journal_files.borrow_mut().push(made);
                 shared.work.notify();
-                index += 1;
             }
             Err(OpenError::Disk(DiskError::NoSpace { .. })) => {
                 shared.runtime.sleep(FILL_RETRY).await
@@ -48,6 +38,9 @@ pub(super) async fn fill_journal<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) 
             Err(OpenError::Disk(error)) => return shared.fail(error),
             Err(_) => return shared.fail(lock_failure(&shared)),
         }
+    }
+    if let Err(error) = ring.close().await {
+        shared.fail(error);
     }
 }
 

@@ -3,15 +3,16 @@
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::locking::open_locked;
-use super::paths::{journal_folder, journal_path};
+use super::paths::{journal_folder, journal_path, unfinished_journal_path};
+use super::ring_ledger_file::RingLedgerFiles;
 use super::runtime::Runtime;
 use crate::base::align::{BLOCK, block_floor};
 use crate::base::checksum::crc32c;
-use crate::base::ids::ShardId;
 use crate::log::entry::{PlannedEntry, SnapshotEntry};
 use crate::log::journal_format::{JournalOwner, RECORD_HEADER_BYTES, RecordHeader, record_bytes};
 use crate::log::journal_ring::Slot;
-use std::path::Path;
+use crate::log::ring_ledger::RingLedger;
+use std::path::{Path, PathBuf};
 
 const FILL_BYTES: usize = 1024 * 1024;
 
@@ -161,50 +162,97 @@ impl<B: Buffer> Body<B> {
     }
 }
 
-/// Opens a ring file, and writes zeros to what was never written. Afterwards a write to it changes no file system
-/// metadata, which is what makes it cheap.
-pub(super) async fn prepare_file<D: Disk, R: Runtime>(
-    disk: &D,
-    runtime: &R,
-    root: &Path,
-    shard: ShardId,
-    index: usize,
-    file_bytes: usize,
-) -> Result<D::File, OpenError> {
-    let path = journal_path(root, shard, index);
-    let file = open_locked(disk, runtime, &path, OpenMode::WriteThrough).await?;
+/// Length of a file that is there.
+pub(super) async fn file_len<D: Disk>(disk: &D, path: &Path) -> Result<u64, DiskError> {
+    let file = disk.open(path, OpenMode::Read).await?;
     let len = file.len().await?;
-    if len >= file_bytes as u64 {
-        return Ok(file);
-    }
     file.close().await?;
-    fill(disk, runtime, &path, block_floor(len), file_bytes as u64).await?;
-    if len == 0 {
-        disk.sync_directory(&journal_folder(root)).await?;
-    }
-    open_locked(disk, runtime, &path, OpenMode::WriteThrough).await
+    Ok(len)
 }
 
-/// Writes zeros and syncs once: what a crash leaves of it is no record, and the length tells how far it came.
-async fn fill<D: Disk, R: Runtime>(
-    disk: &D,
-    runtime: &R,
-    path: &Path,
-    mut at: u64,
-    end: u64,
-) -> Result<(), OpenError> {
-    let file = open_locked(disk, runtime, path, OpenMode::Write).await?;
-    while at < end {
-        let len = FILL_BYTES.min((end - at) as usize);
-        let mut zeros = disk.allocate(len);
-        zeros.as_bytes_mut().fill(0);
-        file.write_at(zeros, at).await?;
-        at += len as u64;
-        runtime.yield_now().await;
+/// The ring of one shard and life, whose files are made one after the other and counted in its ledger.
+pub(super) struct RingMaker<D: Disk, R: Runtime> {
+    disk: D,
+    runtime: R,
+    root: PathBuf,
+    files: RingLedgerFiles<D>,
+    ledger: RingLedger,
+}
+
+impl<D: Disk, R: Runtime> RingMaker<D, R> {
+    pub(super) async fn new(
+        disk: &D,
+        runtime: &R,
+        root: &Path,
+        owner: JournalOwner,
+        file_bytes: usize,
+    ) -> Result<RingMaker<D, R>, OpenError> {
+        Ok(RingMaker {
+            disk: disk.clone(),
+            runtime: runtime.clone(),
+            root: root.to_path_buf(),
+            files: RingLedgerFiles::open(disk, runtime, root, owner.shard).await?,
+            ledger: RingLedger {
+                owner,
+                files: 0,
+                file_bytes: file_bytes as u64,
+            },
+        })
     }
-    file.sync().await?;
-    file.close().await?;
-    Ok(())
+
+    /// How many files were made; the number of the next one.
+    pub(super) fn made(&self) -> usize {
+        self.ledger.files as usize
+    }
+
+    /// Opens the next file, made of zeros if it never was. Afterwards a write to it changes no file system metadata,
+    /// which is what makes it cheap. From here on recovery misses the file if it is gone.
+    pub(super) async fn next(&mut self) -> Result<(usize, D::File), OpenError> {
+        let index = self.made();
+        let path = journal_path(&self.root, self.ledger.owner.shard, index);
+        let len = match file_len(&self.disk, &path).await {
+            Err(DiskError::NotFound { .. }) => 0,
+            len => len?,
+        };
+        if len < self.ledger.file_bytes {
+            self.make(index, &path).await?;
+        }
+        let mode = OpenMode::WriteThrough;
+        let file = open_locked(&self.disk, &self.runtime, &path, mode).await?;
+        let counted = RingLedger {
+            files: self.ledger.files + 1,
+            ..self.ledger
+        };
+        self.files.write(&counted).await?;
+        self.ledger = counted;
+        Ok((index, file))
+    }
+
+    /// Writes zeros under another name, and syncs: what has the file's name is whole.
+    async fn make(&self, index: usize, path: &Path) -> Result<(), OpenError> {
+        let unfinished = unfinished_journal_path(&self.root, self.ledger.owner.shard, index);
+        let (disk, runtime) = (&self.disk, &self.runtime);
+        let file = open_locked(disk, runtime, &unfinished, OpenMode::Write).await?;
+        // What is there was written by an earlier attempt of this life.
+        let mut at = block_floor(file.len().await?);
+        while at < self.ledger.file_bytes {
+            let len = FILL_BYTES.min((self.ledger.file_bytes - at) as usize);
+            let mut zeros = disk.allocate(len);
+            zeros.as_bytes_mut().fill(0);
+            file.write_at(zeros, at).await?;
+            at += len as u64;
+            runtime.yield_now().await;
+        }
+        file.sync().await?;
+        file.close().await?;
+        disk.rename(&unfinished, path).await?;
+        disk.sync_directory(&journal_folder(&self.root)).await?;
+        Ok(())
+    }
+
+    pub(super) async fn close(self) -> Result<(), DiskError> {
+        self.files.close().await
+    }
 }
 
 const _: () = assert!(FILL_BYTES.is_multiple_of(BLOCK));

@@ -43,6 +43,7 @@ mod lead_in;
 mod quarantine;
 mod read_ahead;
 pub mod reader;
+mod ring_ledger_file;
 mod scan;
 mod segment_file;
 mod state_file;

@@ -37,6 +37,14 @@ pub fn journal_path(root: &Path, shard: ShardId, file: usize) -> PathBuf {
     journal_folder(root).join(format!("{shard}-{file}"))
 }
 
+/// Where a ring file is made: it gets its name when it is whole.
+pub fn unfinished_journal_path(root: &Path, shard: ShardId, file: usize) -> PathBuf {
+    journal_folder(root).join(format!("{shard}-{file}{UNFINISHED}"))
+}
+
+/// How the name of a ring file ends that is being made.
+pub const UNFINISHED: &str = ".new";
+
 pub fn state_folder(root: &Path) -> PathBuf {
     root.join("state")
 }
@@ -45,6 +53,12 @@ pub fn state_folder(root: &Path) -> PathBuf {
 pub fn state_path(root: &Path, shard: ShardId, slot: usize, copy: usize) -> PathBuf {
     let copy = ["a", "b"][copy];
     state_folder(root).join(format!("{shard}.{slot}.{copy}"))
+}
+
+/// One copy of the ledger of a shard's journal ring.
+pub fn ring_ledger_path(root: &Path, shard: ShardId, copy: usize) -> PathBuf {
+    let copy = ["a", "b"][copy];
+    state_folder(root).join(format!("{shard}.ring.{copy}"))
 }
 
 pub fn ballast_folder(root: &Path) -> PathBuf {

@@ -29,7 +29,7 @@ mod old_shard;
 mod partition_files;
 
 use folders::Folders;
-use old_shard::OldShard;
+use old_shard::{OldShard, remove_unfinished_files};
 
 /// Partitions whose files are completed at the same time.
 const PARTITIONS_IN_FLIGHT: usize = 8;
@@ -57,6 +57,7 @@ type Named = (String, Section);
 impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     pub(super) async fn run(self, directory: &mut Directory<D>) -> Result<Outcome, OpenError> {
         self.create_folders().await?;
+        remove_unfinished_files(self.disk, &journal_folder(self.root())).await?;
         self.check_space().await?;
         let (old, replayed) = self.read_old_life(directory).await?;
         let folders = Folders::read(self.disk, &self.settings.root).await?;
@@ -292,6 +293,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             };
             written.map_err(|error| self.describe(error))?;
             files.close().await?;
+            self.begin_ledger(owner).await?;
             shards.push(RecoveredShard {
                 shard: owner.shard,
                 identity: directory.identity(),

@@ -6,7 +6,7 @@ use super::disk::Disk;
 use super::errors::{NoRoom, OpenError};
 use super::event::Observer;
 use super::housekeeping;
-use super::journal::{Journal, prepare_file};
+use super::journal::{Journal, RingMaker};
 use super::lap::{self, Flusher};
 use super::removal;
 use super::runtime::{Runtime, TaskClass};
@@ -51,15 +51,10 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         };
         let (root, limits) = (&settings.root, settings.limits);
         let mut journal = Journal::new(&disk, owner, limits.journal_files);
-        let first = prepare_file(
-            &disk,
-            &runtime,
-            root,
-            owner.shard,
-            0,
-            limits.journal_file_bytes,
-        );
-        journal.add_file(0, first.await?);
+        let file_bytes = limits.journal_file_bytes;
+        let mut ring = RingMaker::new(&disk, &runtime, root, owner, file_bytes).await?;
+        let (index, first) = ring.next().await?;
+        journal.add_file(index, first);
         let flusher = Flusher {
             state_files: StateFiles::open(&disk, &runtime, root, owner.shard).await?,
             slot: recovered.slot,
@@ -77,11 +72,17 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         let now = shared.runtime.now();
         let guard = ClockGuard::new(recovered.last_wall, now.wall, now.instant);
         let store = Rc::new(Store { shared });
-        store.spawn_tasks(journal, flusher, guard);
+        store.spawn_tasks(journal, ring, flusher, guard);
         Ok(store)
     }
 
-    fn spawn_tasks(&self, journal: Journal<D>, flusher: Flusher<D>, guard: ClockGuard) {
+    fn spawn_tasks(
+        &self,
+        journal: Journal<D>,
+        ring: RingMaker<D, R>,
+        flusher: Flusher<D>,
+        guard: ClockGuard,
+    ) {
         let shared = &self.shared;
         let (runtime, running) = (&shared.runtime, &shared.running);
         running.spawn(
@@ -93,7 +94,7 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         running.spawn(
             runtime,
             TaskClass::Housekeeping,
-            housekeeping::fill_journal(shared.clone()),
+            housekeeping::fill_journal(shared.clone(), ring),
         );
         running.spawn(
             runtime,

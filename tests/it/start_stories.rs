@@ -378,7 +378,8 @@ fn files_below(path: &Path, word: &str) -> Vec<u64> {
         if path.is_dir() {
             found.extend(files_below(&path, word));
         } else if path.display().to_string().contains(word) {
-            found.push(fs::metadata(&path).expect("there").blocks());
+            // A file that was being made may have got its name meanwhile.
+            found.extend(fs::metadata(&path).map(|it| it.blocks()).ok());
         }
     }
     found

@@ -24,6 +24,7 @@ pub struct FoundJournal {
     /// The last snapshot entry found so far in a record that is a cycle of its own.
     snapshot: Option<(u64, SnapshotEntry)>,
     later_life: Option<Life>,
+    has_loss: bool,
 }
 
 /// A cycle that is wholly there.
@@ -42,7 +43,8 @@ pub struct Run {
     pub cycles: Vec<FoundCycle>,
 }
 
-/// Records between two sequences that are damaged: a later one is sound, so they were written.
+/// Records between two sequences that are damaged: a later one is sound, so they were written. Or, up to `u64::MAX`,
+/// records that may have been in a file that is not there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MissingRecords {
     pub first: u64,
@@ -70,6 +72,7 @@ impl FoundJournal {
             records: BTreeMap::new(),
             snapshot: None,
             later_life: None,
+            has_loss: false,
         }
     }
 
@@ -135,6 +138,11 @@ impl FoundJournal {
         }
     }
 
+    /// A file that this life may have written to is not there, or not all of it.
+    pub fn note_loss(&mut self) {
+        self.has_loss = true;
+    }
+
     /// A sound record of a later life than the superblock's.
     pub fn later_life(&self) -> Option<Life> {
         self.later_life
@@ -166,6 +174,17 @@ impl FoundJournal {
             run.cycles.extend(builder.add(sequence, &record)?);
             previous = Some(record.crc);
             expected = sequence + 1;
+        }
+        if self.has_loss {
+            // Any number of records may have followed, and been answered.
+            let begun = builder.abandon();
+            runs.push(Run {
+                missing: Some(MissingRecords {
+                    first: begun.unwrap_or(expected),
+                    last: u64::MAX,
+                }),
+                cycles: Vec::new(),
+            });
         }
         // A cycle without its last record was never answered.
         Ok(Verdict { snapshot, runs })

@@ -7,6 +7,7 @@ use crate::log::segment::{SegmentFileKind, parse_segment_file_name};
 use crate::storage::directory::Directory;
 use crate::storage::disk::{Disk, DiskError, DiskFile, OpenMode};
 use crate::storage::errors::OpenError;
+use crate::storage::journal::file_len;
 use crate::storage::locking::open_locked;
 use crate::storage::paths::{
     ballast_folder, ballast_path, journal_folder, journal_path, partition_folder, state_folder,
@@ -65,13 +66,6 @@ impl Folders {
         }
         Ok(false)
     }
-}
-
-async fn file_len<D: Disk>(disk: &D, path: &Path) -> Result<u64, DiskError> {
-    let file = disk.open(path, OpenMode::Read).await?;
-    let len = file.len().await?;
-    file.close().await?;
-    Ok(len)
 }
 
 impl<D: Disk, R: Runtime> Recovery<'_, D, R> {

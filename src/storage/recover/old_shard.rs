@@ -7,13 +7,16 @@ use crate::log::journal_format::{JournalOwner, RecordHeader};
 use crate::log::offline::OfflineReason;
 use crate::log::recovery::chain::{FoundJournal, Verdict};
 use crate::log::recovery::replay::{Replayed, replay};
+use crate::log::ring_ledger::{RingLedger, RingLoss, find_loss};
 use crate::storage::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use crate::storage::errors::OpenError;
 use crate::storage::locking::open_locked;
-use crate::storage::paths::journal_folder;
+use crate::storage::paths::{UNFINISHED, journal_folder};
+use crate::storage::ring_ledger_file::RingLedgerFiles;
 use crate::storage::runtime::Runtime;
 use crate::storage::state_file::StateFiles;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 const READ_BYTES: usize = 1024 * 1024;
@@ -74,10 +77,15 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     /// Returns how many bytes that was, too.
     async fn read_journal(&self, owner: JournalOwner) -> Result<(Verdict, u64), OpenError> {
         let mut files = Vec::new();
+        let mut lens = BTreeMap::new();
         for path in self.ring_files(owner.shard).await? {
             let file = open_locked(self.disk, self.runtime, &path, OpenMode::WriteThrough).await?;
             // What is readable may not be durable yet, and will be acted upon.
             file.sync().await?;
+            if let Some((_, number)) = path.file_name().and_then(OsStr::to_str).and_then(ring_file)
+            {
+                lens.insert(number, file.len().await?);
+            }
             let first = file.read_at(0, BLOCK).await?;
             let header = RecordHeader::decode(first.as_bytes()).map(|(header, _)| header);
             let sequence = header
@@ -87,6 +95,10 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         }
         files.sort_by_key(|(sequence, _)| *sequence);
         let mut journal = FoundJournal::new(owner);
+        if let Some(loss) = self.find_loss(owner, &lens).await? {
+            tracing::error!(shard = %owner.shard, ?loss, "the journal is not all there");
+            journal.note_loss();
+        }
         let mut read_bytes = 0;
         for (_, file) in files {
             let bytes = read_all(&file).await?;
@@ -104,6 +116,38 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         Ok((verdict, read_bytes))
     }
 
+    async fn find_loss(
+        &self,
+        owner: JournalOwner,
+        lens: &BTreeMap<u32, u64>,
+    ) -> Result<Option<RingLoss>, OpenError> {
+        let root = &self.settings.root;
+        let files = RingLedgerFiles::open(self.disk, self.runtime, root, owner.shard).await?;
+        let copies = files.read(owner.life).await?;
+        files.close().await?;
+        Ok(find_loss(owner, &copies, lens))
+    }
+
+    /// The next life of this shard has not used any ring file. Beside what counts until the superblock names that life.
+    pub(super) async fn begin_ledger(&self, owner: JournalOwner) -> Result<(), OpenError> {
+        let ledger = RingLedger {
+            owner,
+            files: 0,
+            file_bytes: self.settings.limits.journal_file_bytes as u64,
+        };
+        let root = &self.settings.root;
+        let files = RingLedgerFiles::open(self.disk, self.runtime, root, owner.shard).await?;
+        match files.write(&ledger).await {
+            Err(DiskError::NoSpace { .. }) => {
+                self.give_ballast().await?;
+                files.write(&ledger).await?;
+            }
+            written => written?,
+        }
+        files.close().await?;
+        Ok(())
+    }
+
     pub(super) async fn ring_files(&self, shard: ShardId) -> Result<Vec<PathBuf>, DiskError> {
         let folder = journal_folder(&self.settings.root);
         let entries = self.disk.list(&folder).await?;
@@ -114,11 +158,14 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     }
 }
 
-/// The shard that a ring file belongs to, by its name.
-pub(super) fn ring_shard(name: &str) -> Option<ShardId> {
+/// The shard that a ring file belongs to, and its number there, by its name.
+fn ring_file(name: &str) -> Option<(ShardId, u32)> {
     let (shard, file) = name.split_once('-')?;
-    file.parse::<usize>().ok()?;
-    shard.parse().ok().map(ShardId)
+    Some((shard.parse().ok().map(ShardId)?, file.parse().ok()?))
+}
+
+pub(super) fn ring_shard(name: &str) -> Option<ShardId> {
+    ring_file(name).map(|(shard, _)| shard)
 }
 
 fn later_life(superblock: Life, journal: Life) -> OpenError {
@@ -137,6 +184,19 @@ async fn read_all<F: DiskFile>(file: &F) -> Result<Vec<u8>, DiskError> {
             return Ok(bytes);
         }
     }
+}
+
+/// Removes what an earlier life began to make of a ring file: nobody knows what of it is on the medium.
+pub(super) async fn remove_unfinished_files<D: Disk>(
+    disk: &D,
+    journals: &Path,
+) -> Result<(), DiskError> {
+    for entry in disk.list(journals).await? {
+        if entry.name.ends_with(UNFINISHED) {
+            disk.remove_file(&journals.join(entry.name)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the ring and state files of shards that the new life does not have.

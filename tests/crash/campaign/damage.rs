@@ -25,6 +25,8 @@ const BLOCK: usize = 4096;
 pub enum Target {
     /// One of two copies, or a cache: nobody notices but the log.
     Spare,
+    /// Both copies of something.
+    BothCopies,
     Journal,
     Segment,
     Metadata,
@@ -42,64 +44,132 @@ pub enum Verdict {
     Refused,
 }
 
-/// Serves, damages one file, starts twice more. Panics when anything wrong is served.
-pub fn damage(seed: u64) -> (Target, Verdict) {
-    let world = World::new(seed);
+/// A disk that was served, and is not now.
+struct Served {
+    world: World,
+    disk: SimDisk,
+    plan: Start,
+    model: Rc<RefCell<Model>>,
+    stopped: bool,
+}
+
+/// Serves, damages one file or both copies of one, starts three times more. Panics when anything wrong is served.
+pub fn damage(seed: u64) -> (Target, Kind, Verdict) {
     let mut prng = Prng::new(seed ^ 0xda_3a6e);
-    let process = world.start_process();
-    let disk = SimDisk::new(&world, process, seed);
-    let model: Rc<RefCell<Model>> = Rc::default();
-    let plan = Start {
-        shards: 2,
-        limits: Limits::TINY,
-        log_config: LogConfig {
-            segment_bytes: 8192 << prng.below(4),
-            retention_ms: None,
-            ..LogConfig::DEFAULT
-        },
-    };
-    let stops = prng.chance(30);
-    let life = serve(
-        disk.clone(),
-        world.runtime(process),
-        plan,
-        model.clone(),
-        seed,
-        stops,
-    );
-    world.run(process, life).expect("nothing halts it");
+    let served = Served::new(seed, &mut prng);
+    let disk = &served.disk;
+    let change = Change::draw(&mut prng);
+    let (target, paths) = choose(disk, &mut prng);
+    let mut hit = String::new();
+    for path in &paths {
+        let before = disk.bytes_of(path).expect("a file that is there");
+        let position = match target {
+            Target::Journal => in_recent_record(&before, &mut prng),
+            _ => prng.below(before.len().max(1) as u64) as usize,
+        };
+        change.apply(disk, path, position);
+        hit += &format!("{} {change:?} at {position}; ", path.display());
+    }
+    let verdicts = served.look_thrice(&hit, &mut prng);
+    match (target, change.kind()) {
+        (Target::Spare, _) => assert_eq!(verdicts, [Verdict::Whole; 3], "{hit}"),
+        (Target::Journal, Kind::CutShort | Kind::Gone) if !served.stopped => {
+            assert_eq!(verdicts, [Verdict::Offline; 3], "{hit}");
+        }
+        _ => {}
+    }
+    (target, change.kind(), verdicts[0])
+}
+
+/// A batch's checksum leaves its leader epoch out.
+#[test]
+fn an_epoch_that_the_drive_changed_is_not_served() {
+    let mut prng = Prng::new(7);
+    let served = Served::new(7, &mut prng);
+    let files = served.disk.files();
+    let mut segments = files.iter().filter(|path| is_of_kind(path, ".log"));
+    let path = segments.find(|path| served.disk.bytes_of(path).is_some_and(|it| !it.is_empty()));
+    served
+        .disk
+        .damage(path.expect("a segment"), |bytes| bytes[15] ^= 1);
+    let verdicts = served.look_thrice("an epoch", &mut prng);
+    assert_eq!(verdicts, [Verdict::ReadRefused; 3]);
+}
+
+impl Served {
+    fn new(seed: u64, prng: &mut Prng) -> Served {
+        let world = World::new(seed);
+        let process = world.start_process();
+        let disk = SimDisk::new(&world, process, seed);
+        let model: Rc<RefCell<Model>> = Rc::default();
+        let plan = Start {
+            shards: 2,
+            limits: Limits::TINY,
+            log_config: LogConfig {
+                segment_bytes: 8192 << prng.below(4),
+                retention_ms: None,
+                ..LogConfig::DEFAULT
+            },
+        };
+        let stopped = prng.chance(30);
+        let runtime = world.runtime(process);
+        let life = serve(disk.clone(), runtime, plan, model.clone(), seed, stopped);
+        world.run(process, life).expect("nothing halts it");
+        end(&disk, prng);
+        Served {
+            world,
+            disk,
+            plan,
+            model,
+            stopped,
+        }
+    }
+
+    /// Starts three times. A verdict stays.
+    fn look_thrice(&self, hit: &str, prng: &mut Prng) -> [Verdict; 3] {
+        let looks = [(); 3].map(|()| {
+            let (disk, looked) = self.look(hit);
+            end(&disk, prng);
+            looked
+        });
+        for pair in looks.windows(2) {
+            let [(verdict, offline), (_, again)] = pair else {
+                unreachable!("windows of two")
+            };
+            assert!(
+                *verdict == Verdict::Refused || offline.is_subset(again),
+                "{hit}: a verdict is forgotten: {offline:?}, then {again:?}"
+            );
+        }
+        looks.map(|(verdict, _)| verdict)
+    }
+
+    /// Starts, and reads everything that is served.
+    fn look(&self, hit: &str) -> (SimDisk, (Verdict, BTreeSet<PartitionId>)) {
+        let process = self.world.start_process();
+        let disk = self.disk.for_process(process);
+        let runtime = self.world.runtime(process);
+        let (reader, known, plan) = (disk.clone(), self.model.clone(), self.plan);
+        let hit = hit.to_owned();
+        let looked = self.world.run(process, async move {
+            let (shards, _admin, found) = start(reader, runtime, plan, known.clone()).await?;
+            Ok::<_, OpenError>(read_all(&shards, &found, &known, &hit).await)
+        });
+        let looked = match looked.expect("nothing halts it") {
+            Ok((Verdict::Whole, offline)) if !offline.is_empty() => (Verdict::Offline, offline),
+            Ok(seen) => seen,
+            Err(_) => (Verdict::Refused, BTreeSet::new()),
+        };
+        (disk, looked)
+    }
+}
+
+fn end(disk: &SimDisk, prng: &mut Prng) {
     if prng.chance(50) {
         disk.cut_power();
     } else {
         disk.kill();
     }
-
-    let (target, path) = choose(&disk, &mut prng);
-    let change = Change::draw(&mut prng);
-    if (target, change) == (Target::Journal, Change::CutShort) {
-        return (target, Verdict::Whole);
-    }
-    let before = disk.bytes_of(&path).expect("a file that is there");
-    let position = match target {
-        Target::Journal => in_recent_record(&before, &mut prng),
-        _ => prng.below(before.len().max(1) as u64) as usize,
-    };
-    disk.damage(&path, |bytes| change.apply(bytes, position));
-    if disk.bytes_of(&path) == Some(before) {
-        return (target, Verdict::Whole);
-    }
-    let hit = format!("{} {change:?} at {position}", path.display());
-
-    let (first, offline) = look(&world, &disk, plan, &model, &hit);
-    let (second, offline_again) = look(&world, &disk, plan, &model, &hit);
-    assert!(
-        first == Verdict::Refused || offline.is_subset(&offline_again),
-        "{hit}: a verdict is forgotten: {offline:?}, then {offline_again:?}"
-    );
-    if target == Target::Spare {
-        assert_eq!((first, second), (Verdict::Whole, Verdict::Whole), "{hit}");
-    }
-    (target, first)
 }
 
 async fn serve(
@@ -128,31 +198,6 @@ async fn serve(
     if stops {
         let wall = runtime.now().wall;
         admin.stop(&shards, wall).await.expect("nothing fails");
-    }
-}
-
-/// Starts, and reads everything that is served.
-fn look(
-    world: &World,
-    disk: &SimDisk,
-    plan: Start,
-    model: &Rc<RefCell<Model>>,
-    hit: &str,
-) -> (Verdict, BTreeSet<PartitionId>) {
-    let process = world.start_process();
-    let disk = disk.for_process(process);
-    let runtime = world.runtime(process);
-    let (reader, known) = (disk.clone(), model.clone());
-    let hit = hit.to_owned();
-    let looked = world.run(process, async move {
-        let (shards, _admin, found) = start(reader, runtime, plan, known.clone()).await?;
-        Ok::<_, OpenError>(read_all(&shards, &found, &known, &hit).await)
-    });
-    disk.kill();
-    match looked.expect("nothing halts it") {
-        Ok((Verdict::Whole, offline)) if !offline.is_empty() => (Verdict::Offline, offline),
-        Ok(seen) => seen,
-        Err(_) => (Verdict::Refused, BTreeSet::new()),
     }
 }
 
@@ -194,19 +239,50 @@ enum Change {
     ZeroedBlock,
     ForeignBlock,
     CutShort,
+    Gone,
+    /// Reading a block fails.
+    Unreadable,
+}
+
+/// A change without its details.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    OtherBytes,
+    CutShort,
+    Gone,
+    Unreadable,
 }
 
 impl Change {
     fn draw(prng: &mut Prng) -> Change {
-        match prng.below(6) {
+        match prng.below(8) {
             0 => Change::ZeroedBlock,
             1 => Change::ForeignBlock,
             2 => Change::CutShort,
+            3 => Change::Gone,
+            4 => Change::Unreadable,
             _ => Change::FlippedBit(prng.below(8) as u32),
         }
     }
 
-    fn apply(self, bytes: &mut Vec<u8>, position: usize) {
+    fn kind(self) -> Kind {
+        match self {
+            Change::FlippedBit(_) | Change::ZeroedBlock | Change::ForeignBlock => Kind::OtherBytes,
+            Change::CutShort => Kind::CutShort,
+            Change::Gone => Kind::Gone,
+            Change::Unreadable => Kind::Unreadable,
+        }
+    }
+
+    fn apply(self, disk: &SimDisk, path: &Path, position: usize) {
+        match self {
+            Change::Gone => disk.lose(path),
+            Change::Unreadable => disk.spoil(path, position),
+            _ => disk.damage(path, |bytes| self.apply_to(bytes, position)),
+        }
+    }
+
+    fn apply_to(self, bytes: &mut Vec<u8>, position: usize) {
         let block = position / BLOCK * BLOCK;
         let end = (block + BLOCK).min(bytes.len());
         match self {
@@ -219,6 +295,7 @@ impl Change {
                 bytes[block..block + first.len()].copy_from_slice(&first);
             }
             Change::CutShort => bytes.truncate(block),
+            Change::Gone | Change::Unreadable => unreachable!("no change of bytes"),
         }
     }
 }
@@ -241,7 +318,7 @@ fn in_recent_record(bytes: &[u8], prng: &mut Prng) -> usize {
     }
 }
 
-fn choose(disk: &SimDisk, prng: &mut Prng) -> (Target, PathBuf) {
+fn choose(disk: &SimDisk, prng: &mut Prng) -> (Target, Vec<PathBuf>) {
     let all = disk.files();
     let kinds = ["node.", "journal/", "state/", "meta/", ".log", ".idx"];
     loop {
@@ -250,14 +327,20 @@ fn choose(disk: &SimDisk, prng: &mut Prng) -> (Target, PathBuf) {
         if of_kind.is_empty() {
             continue;
         }
-        let path = of_kind[prng.below(of_kind.len() as u64) as usize];
+        let path = of_kind[prng.below(of_kind.len() as u64) as usize].clone();
         let target = match kind {
             "journal/" => Target::Journal,
             ".log" => Target::Segment,
             "meta/" => Target::Metadata,
+            ".idx" => Target::Spare,
+            // One of two copies, whose names differ in the last letter.
+            _ if prng.chance(30) => {
+                let copies = ["a", "b"].map(|copy| path.with_extension(copy));
+                return (Target::BothCopies, copies.to_vec());
+            }
             _ => Target::Spare,
         };
-        return (target, path.clone());
+        return (target, vec![path]);
     }
 }
 

@@ -18,5 +18,5 @@ mod stories;
 mod topics;
 mod verify;
 
-pub use damage::damage;
+pub use damage::{Kind, Target, Verdict, damage};
 pub use run::{Report, run};

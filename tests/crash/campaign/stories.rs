@@ -1,6 +1,6 @@
 //! The campaign as tests. `OTTLA_CRASH_SEED=n` runs one seed, `OTTLA_CRASH_RUNS=n` another number of them.
 
-use super::{Report, damage, run};
+use super::{Kind, Report, Target, Verdict, damage, run};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 const RUNS: u64 = 80;
 const CUTS_MIN: u64 = 1_600;
-const DAMAGES: u64 = 150;
+const DAMAGES: u64 = 200;
 /// Seeds that run twice.
 const TWICE: u64 = 6;
 
@@ -58,10 +58,8 @@ fn damage_is_survived_refused_or_named_but_never_served() {
         Some(seed) => seed..seed + 1,
         None => 0..setting("OTTLA_CRASH_RUNS").map_or(DAMAGES, |runs| runs * 5),
     };
-    for seed in seeds {
-        let guard = NameOnPanic(seed);
-        *verdicts.entry(damage(seed)).or_insert(0) += 1;
-        std::mem::forget(guard);
+    for verdict in on_all_cores(seeds, damage_named) {
+        *verdicts.entry(verdict).or_insert(0) += 1;
     }
     println!("{verdicts:?}");
 }
@@ -89,9 +87,16 @@ fn on_all_cores<T: Send>(seeds: Range<u64>, run: impl Fn(u64) -> T + Sync) -> Ve
     })
 }
 
+fn damage_named(seed: u64) -> (Target, Kind, Verdict) {
+    let guard = NameOnPanic(seed, "damage_is");
+    let verdict = damage(seed);
+    std::mem::forget(guard);
+    verdict
+}
+
 /// A panic inside says which seed it was.
 fn run_named(seed: u64) -> Report {
-    let guard = NameOnPanic(seed);
+    let guard = NameOnPanic(seed, "every_answered");
     let report = run(seed);
     std::mem::forget(guard);
     report
@@ -106,14 +111,12 @@ impl Drop for NoMoreAtEnd<'_> {
     }
 }
 
-struct NameOnPanic(u64);
+struct NameOnPanic(u64, &'static str);
 
 impl Drop for NameOnPanic {
     fn drop(&mut self) {
-        let seed = self.0;
-        println!(
-            "seed {seed}; a run: OTTLA_CRASH_SEED={seed} cargo test --test crash every_answered"
-        );
+        let NameOnPanic(seed, story) = self;
+        println!("seed {seed}; a run: OTTLA_CRASH_SEED={seed} cargo test --test crash {story}");
     }
 }
 

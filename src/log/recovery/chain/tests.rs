@@ -137,6 +137,24 @@ fn a_bad_record_before_a_sound_one_is_damage() {
 }
 
 #[test]
+fn a_file_that_is_not_there_may_have_held_the_end() {
+    let mut whole = story();
+    whole.cycle(&change(5), 2);
+    let cut = whole.starts[5];
+    whole.bytes[cut..].fill(0);
+    let tables = [(story(), 5), (whole, 5), (File::default(), 1)];
+    for (file, first) in tables {
+        let mut journal = FoundJournal::new(OWNER);
+        journal.add_file(&file.bytes);
+        journal.note_loss();
+        let verdict = journal.judge().unwrap();
+        assert!(verdict.is_damaged());
+        let missing = verdict.runs.last().unwrap().missing.unwrap();
+        assert_eq!((missing.first, missing.last), (first, u64::MAX));
+    }
+}
+
+#[test]
 fn a_bad_last_record_before_the_idle_record_is_damage() {
     let mut file = story();
     file.cycle(&[], 1);
