@@ -217,12 +217,17 @@ impl Crew {
     /// In the order of the shards.
     pub(super) async fn stop(&self) -> Result<Vec<Stopped>, OpenError> {
         let mut stopped = Vec::new();
+        let mut full = None;
         for answer in self.order_all(Order::Stop) {
             let answer = answer.recv_async().await;
-            stopped.push(answer.unwrap_or(Err(OpenError::Failed))?);
+            match answer.unwrap_or(Err(OpenError::Failed)) {
+                // The others still do what they can.
+                Err(error @ OpenError::NoSpace { .. }) => full = Some(error),
+                answer => stopped.push(answer?),
+            }
         }
         stopped.sort_by_key(|stopped| stopped.shard);
-        Ok(stopped)
+        full.map_or(Ok(stopped), Err)
     }
 
     /// To all at once; the answers may be awaited one by one.

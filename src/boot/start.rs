@@ -185,11 +185,7 @@ async fn lead(
     if let Some(admin) = &admin {
         admin.not_ready();
     }
-    stop::stop(&crew, directory, &runtime)
-        .await
-        .map_err(failed)?;
-    tracing::info!("stopped, nothing to replay");
-    Ok(())
+    stop::stop(&crew, directory, &runtime).await.map_err(failed)
 }
 
 /// Keeps the wall time in the directory meanwhile, which tells a restart whether the clock jumped.

@@ -36,16 +36,25 @@ pub(super) fn signals() -> Result<Receiver<i32>, StartError> {
     Ok(request)
 }
 
+/// Drains and stops. What was acknowledged is durable either way; after a stop on a full disk the next start replays it.
 pub(super) async fn stop(
     crew: &Crew,
     mut directory: Directory<DmaDisk>,
     runtime: &ShardRuntime,
 ) -> Result<(), OpenError> {
     crew.drain().await;
-    let stopped = crew.stop().await?;
-    let generations = stopped.iter().map(|stopped| stopped.generation).collect();
-    directory
-        .mark_clean(generations, runtime.now().wall)
-        .await?;
+    match crew.stop().await {
+        Ok(stopped) => {
+            let generations = stopped.iter().map(|stopped| stopped.generation).collect();
+            let wall = runtime.now().wall;
+            directory.mark_clean(generations, wall).await?;
+            tracing::info!("stopped, nothing to replay");
+        }
+        Err(OpenError::NoSpace { .. }) => tracing::warn!(
+            "stopped on a full disk: nothing acknowledged is lost, the next start replays what did not fit. \
+             Fix: free space before it"
+        ),
+        Err(error) => return Err(error),
+    }
     directory.close().await
 }

@@ -206,6 +206,10 @@ pub(super) fn propose(error: ProposeError) -> Refusal {
             ErrorCode::KafkaStorageError,
             "The metadata log has failed or the broker stops; nothing was changed.",
         ),
+        ProposeError::NoRoom => Refusal::new(
+            ErrorCode::KafkaStorageError,
+            "The disk is full; nothing was changed. Try again when there is room.",
+        ),
         ProposeError::FateUnknown => Refusal::new(
             ErrorCode::RequestTimedOut,
             "Not known to be durable; it may have been changed.",
@@ -217,7 +221,7 @@ pub(super) fn propose(error: ProposeError) -> Refusal {
 pub(super) fn producer_id(error: ProposeError) -> ErrorCode {
     match error {
         ProposeError::Busy | ProposeError::FateUnknown => ErrorCode::CoordinatorLoadInProgress,
-        ProposeError::Unavailable => ErrorCode::CoordinatorNotAvailable,
+        ProposeError::Unavailable | ProposeError::NoRoom => ErrorCode::CoordinatorNotAvailable,
     }
 }
 

@@ -127,7 +127,9 @@ impl Core {
 fn class_of(request: &Request) -> CallClass {
     match request {
         Request::AwaitData { .. } => CallClass::Wait,
-        Request::Propose(_) | Request::Image(_) | Request::Removed(_) => CallClass::Control,
+        Request::Propose(_) | Request::RoomFor(_) | Request::Image(_) | Request::Removed(_) => {
+            CallClass::Control
+        }
         _ => CallClass::Call,
     }
 }

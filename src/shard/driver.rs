@@ -70,6 +70,11 @@ impl Core {
             }
             Request::ProducerId => self.producer_id(origin),
             Request::Propose(command) => self.propose(origin, command),
+            Request::RoomFor(partitions) => {
+                let core = self.clone();
+                let room = async move { core.store.room_for(partitions).await };
+                self.reply_after(origin, async { Response::RoomFor(room.await) });
+            }
             other => self.serve_at_once(origin, other),
         }
     }

@@ -3,6 +3,7 @@
 use super::calls::Origin;
 use super::core::{Core, ShardMetaLog};
 use super::request::{Command, Image, Outcome, ProposeError, Request, Response};
+use super::routing;
 use crate::base::ids::{PartitionId, ShardId, TopicId};
 use crate::base::limits::PROPOSALS_WAITING_MAX;
 use crate::control::{Controller, Proposal};
@@ -135,12 +136,17 @@ impl Core {
         if records.is_empty() {
             return Ok(outcome);
         }
+        if !self.has_room(&before, &image).await {
+            tracing::warn!("the disk is full: nothing is created");
+            decider.controller.withdraw(before);
+            return Err(ProposeError::NoRoom);
+        }
         match decider.log.append(&records).await {
             Ok(()) => {}
             Err(OpenError::Disk(DiskError::NoSpace { .. })) => {
                 tracing::warn!("the disk is full: the metadata stays as it is");
                 decider.controller.withdraw(before);
-                return Err(ProposeError::Unavailable);
+                return Err(ProposeError::NoRoom);
             }
             Err(error) => {
                 tracing::error!(?error, "the metadata log has failed");
@@ -151,6 +157,33 @@ impl Core {
         self.publish(image).await;
         self.save_snapshot(decider).await;
         Ok(outcome)
+    }
+
+    /// Whether every shard can keep room for the partitions that are new: what is acknowledged for them must be able to
+    /// leave the journal when the disk is full.
+    async fn has_room(self: &Rc<Core>, before: &Image, after: &Image) -> bool {
+        let changes = after.changes_since(before);
+        let created = changes.created.iter().map(|topic| (topic, 0));
+        let changed = changes.changed.iter();
+        let grown = changed.map(|(before, after)| (after, before.partitions));
+        let mut wanted: BTreeMap<ShardId, usize> = BTreeMap::new();
+        for (topic, first) in created.chain(grown) {
+            for index in first..topic.partitions {
+                let id = PartitionId {
+                    topic: topic.id,
+                    index,
+                };
+                *wanted.entry(routing::owner(id, self.shards)).or_default() += 1;
+            }
+        }
+        let answers = wanted
+            .into_iter()
+            .map(|(shard, partitions)| self.send(shard, Request::RoomFor(partitions)));
+        let mut has_room = true;
+        for answer in answers.collect::<Vec<_>>() {
+            has_room &= matches!(answer.await, Response::RoomFor(true));
+        }
+        has_room
     }
 
     /// Waits until every shard has applied the image.

@@ -56,6 +56,8 @@ pub enum Request {
     ProducerId,
     /// To shard 0. Answered when every shard has applied the outcome.
     Propose(Command),
+    /// From shard 0, before so many partitions of this shard are created: is there room for them on the disk?
+    RoomFor(usize),
     /// From shard 0.
     Image(Arc<Image>),
     /// To shard 0: the files of this partition of a deleted topic are gone.
@@ -75,6 +77,7 @@ pub enum Response {
     DeleteRecords(Vec<Result<Offset, DeleteRecordsError>>),
     ProducerId(Result<ProducerId, ProposeError>),
     Propose(Result<Outcome, ProposeError>),
+    RoomFor(bool),
     Snapshot(Box<ShardSnapshot>),
     /// Nothing was done: too many requests are between these two shards.
     Busy,
@@ -187,6 +190,8 @@ pub enum ProposeError {
     Busy,
     /// Not proposed: the metadata log has failed or the broker stops.
     Unavailable,
+    /// Not carried out: the disk is full.
+    NoRoom,
     /// Proposed, but not known to be durable.
     FateUnknown,
 }

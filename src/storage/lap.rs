@@ -31,14 +31,21 @@ pub(super) async fn run<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>, mut flush
     flusher.ballast.restore(&shared).await;
     loop {
         let wanted = shared.lap_wanted.notified();
-        let (due, stopping, full) = {
-            let state = shared.state.borrow();
+        let (due, stopping, full, short) = {
+            let mut state = shared.state.borrow_mut();
+            let short = std::mem::take(&mut state.ballast_short);
             match state.closed {
                 Some(Closed::Failed(_)) => return,
-                Some(Closed::Stopping) => (state.has_unlapped() || state.is_pending(), true, false),
-                None => (state.wants_lap(), false, state.disk_full),
+                Some(Closed::Stopping) => {
+                    let due = state.has_unlapped() || state.is_pending();
+                    (due && !state.left_to_replay, true, false, false)
+                }
+                None => (state.wants_lap(), false, state.disk_full, short),
             }
         };
+        if short {
+            flusher.ballast.restore(&shared).await;
+        }
         if due {
             if stopping && !drained(&shared).await {
                 return;
@@ -96,7 +103,12 @@ async fn lap_or_wait<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, flusher: &m
                 tracing::warn!(shard = %shared.shard(), "the disk is full: nothing is appended until it no longer is");
             }
             if !flusher.ballast.give(shared).await {
-                shared.runtime.sleep(FULL_RETRY).await;
+                if shared.state.borrow().closed == Some(Closed::Stopping) {
+                    // A stop waits for no room: the journal has everything.
+                    shared.state.borrow_mut().left_to_replay = true;
+                } else {
+                    shared.runtime.sleep(FULL_RETRY).await;
+                }
             }
         }
         Err(WriteError::Failed(error)) => shared.fail(error),

@@ -141,6 +141,12 @@ pub(super) struct State {
     /// Everything is in the last snapshot: the commit loop may end.
     pub(super) drained: bool,
     pub(super) disk_full: bool,
+    /// Bytes the ballast holds, and the partitions that it shall be enough for; somebody waits for it to grow.
+    pub(super) ballast_bytes: u64,
+    pub(super) partitions_expected: usize,
+    pub(super) ballast_short: bool,
+    /// A stop found no room for its last lap: the next start replays.
+    pub(super) left_to_replay: bool,
     /// Files are being removed: no lap begins meanwhile.
     pub(super) removing: bool,
     /// Size of the last snapshot, of which the ballast keeps one more.
@@ -173,6 +179,10 @@ impl State {
             closed: None,
             drained: false,
             disk_full: false,
+            ballast_bytes: 0,
+            partitions_expected: 0,
+            ballast_short: false,
+            left_to_replay: false,
             removing: false,
             snapshot_bytes: 0,
             stopped_generation: 0,

@@ -140,6 +140,11 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         }
     }
 
+    /// Makes room for so many partitions that are about to be created. False: they must not be.
+    pub async fn room_for(&self, partitions: usize) -> bool {
+        self.shared.room_for(partitions).await
+    }
+
     /// Forgets a partition at once and durably, removes its files in the background, then says `Removed`.
     pub fn drop_partition(&self, id: PartitionId) {
         if let Some(partition) = self.shared.state.borrow_mut().partitions.get_mut(&id) {
@@ -223,7 +228,8 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         }
     }
 
-    /// Makes everything durable in segments and a last snapshot. The caller appends nothing any more.
+    /// Makes everything durable in segments and a last snapshot. The caller appends nothing any more. `NoSpace`: the
+    /// disk is full, and what the journal has is replayed by the next start.
     pub async fn stop(&self) -> Result<Stopped, OpenError> {
         let shared = &self.shared;
         shared
@@ -237,6 +243,12 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             return Err(OpenError::Failed);
         }
         shared.reader.close().await?;
+        if shared.state.borrow().left_to_replay {
+            return Err(OpenError::NoSpace {
+                path: shared.settings.root.clone(),
+                needed: shared.state.borrow().pool.dirty(),
+            });
+        }
         let generation = shared.state.borrow().stopped_generation;
         Ok(Stopped {
             shard: shared.shard(),

@@ -4,11 +4,17 @@ use crate::harness::batches::{self, Record};
 use crate::harness::broker::{Broker, Start};
 use crate::harness::client::Connection;
 use crate::harness::directory::Directory;
-use crate::harness::kafka::{LATEST, PRODUCE_VERSION, produce_request};
+use crate::harness::kafka::{LATEST, PRODUCE_VERSION, new_topic, produce_request};
 use crate::harness::mount;
 use crate::harness::wait::wait_until;
 use ottla::wire::ErrorCode;
+use ottla::wire::messages::create_topics::CreateTopicsRequest;
+use ottla::wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use ottla::wire::produce::ProduceRequest;
+use rustix::process::Signal;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -122,6 +128,137 @@ fn fill_until_refused(client: &mut Connection, topic: &str) -> (i64, ErrorCode) 
         written += 1;
         assert!(written < 5_000, "the disk is larger than it should be");
     }
+}
+
+/// A broker of one shard on a small disk of its own, which others can fill.
+fn on_small_disk(test: &str, disk: &Path, arguments: &[&str]) -> Broker {
+    Broker::start_with(test, |mut start| {
+        start.data = disk.join("data");
+        start.shards = 1;
+        let start = start
+            .set("shards.pool", "8MiB")
+            .set("storage.journal_file", "4MiB");
+        let start = start.set("storage.journal_files", "8");
+        let arguments = arguments.iter();
+        arguments.fold(start, |start, argument| start.argument(argument))
+    })
+}
+
+/// Somebody else takes all that is left.
+fn fill_disk(disk: &Path) -> PathBuf {
+    let path = disk.join("filler");
+    let mut file = File::create(&path).expect("room for a name");
+    for bytes in [1 << 20, 4096] {
+        let zeros = vec![1; bytes];
+        while file.write_all(&zeros).is_ok() {}
+        // A write that failed halfway may have left room for smaller ones.
+        let _ = file.sync_all();
+    }
+    path
+}
+
+fn ring_is_filled(broker: &Broker) {
+    wait_until("the ring's files", || {
+        let files = fs::read_dir(broker.data().join("journal")).expect("there");
+        let lens = files.map(|file| file.expect("there").metadata().expect("there").len());
+        lens.filter(|len| *len == 4 << 20).count() == 8
+    });
+}
+
+/// Space to get what was acknowledged out of the journal is set aside before there is a partition to write to.
+#[test]
+fn a_full_disk_takes_no_more_partitions() {
+    let directory = Directory::new("room_partitions_image");
+    let Some(disk) = mount::small_ext4(directory.path(), 128 << 20) else {
+        return;
+    };
+    let automatic = ["--set", "num.partitions=600"];
+    let mut broker = on_small_disk("room_partitions", disk.path(), &automatic);
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("early", 1, &[]);
+    ring_is_filled(&broker);
+    let filler = fill_disk(disk.path());
+
+    let request = CreateTopicsRequest {
+        topics: vec![new_topic("late", 600, &[])],
+        timeout_ms: 30_000,
+        ..CreateTopicsRequest::default()
+    };
+    let refused = ErrorCode::KafkaStorageError.code();
+    let answer = client.call(&request, 7).topics.remove(0);
+    assert_eq!(answer.error_code, refused, "{answer:?}");
+    let message = answer.error_message.expect("a reason");
+    assert!(message.contains("disk is full"), "{message}");
+    assert_eq!(
+        client.create_partitions_at("early", 600, 3).error_code,
+        refused
+    );
+    let mut wanted = MetadataRequest {
+        topics: Some(vec![MetadataRequestTopic {
+            name: Some("automatic".into()),
+            ..MetadataRequestTopic::default()
+        }]),
+        allow_auto_topic_creation: true,
+        ..MetadataRequest::default()
+    };
+    let unknown = ErrorCode::UnknownTopicOrPartition.code();
+    assert_eq!(client.call(&wanted, 12).topics[0].error_code, unknown);
+    wait_until("the refusal of the automatic topic", || {
+        broker
+            .log()
+            .matches("the disk is full: nothing is created")
+            .count()
+            == 3
+    });
+    wanted.topics = None;
+    assert_eq!(
+        client.call(&wanted, 12).topics.len(),
+        1,
+        "only the early one"
+    );
+    client.produce_values("early", 0, &["still taken"]);
+
+    fs::remove_file(filler).expect("there");
+    client.create_topic("late", 600, &[]);
+    client.produce_values("late", 599, &["taken"]);
+    broker.stop();
+}
+
+/// Without room for the last lap a stop does not wait for some: the journal has everything.
+#[test]
+fn a_stop_on_a_full_disk_ends_and_says_what_it_left() {
+    let directory = Directory::new("room_stop_image");
+    let Some(disk) = mount::small_ext4(directory.path(), 128 << 20) else {
+        return;
+    };
+    let mut broker = on_small_disk("room_stop", disk.path(), &[]);
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("kept", 1, &[]);
+    for _ in 0..5 {
+        let batch = batches::batch(&[Record::value(vec![7; 200_000])]);
+        client.produce("kept", 0, batch);
+    }
+    ring_is_filled(&broker);
+    // What is kept for this very case is taken too.
+    let ballast = File::options()
+        .write(true)
+        .open(broker.data().join("ballast/0"));
+    ballast.and_then(|file| file.set_len(0)).expect("there");
+    let filler = fill_disk(disk.path());
+    broker.signal(Signal::TERM);
+    let status = broker.wait();
+    let log = broker.log();
+    assert!(status.success(), "{status}\n{log}");
+    assert!(log.contains("stopped on a full disk"), "{log}");
+    assert!(!log.contains("nothing to replay"), "{log}");
+
+    fs::remove_file(filler).expect("there");
+    broker.restart();
+    assert!(broker.metrics().known("ottla_recovery_read_bytes") > 0.0);
+    let mut client = Connection::open(&broker.address);
+    assert_eq!(client.read_all("kept", 0).len(), 5);
+    broker.stop();
+    assert!(broker.log().contains("nothing to replay"));
 }
 
 /// Room to write is gone, room to read, to delete and to start again is not.
