@@ -29,7 +29,7 @@ struct Scale {
 
 const MEASURE: Scale = Scale {
     rounds: 5,
-    requests: 5_000,
+    requests: 20_000,
     megabytes: 256,
     partitions: &[1, 100, 1_000],
     restart_megabytes: 5_000,

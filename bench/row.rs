@@ -13,6 +13,7 @@ impl Row {
         let mut fields = Map::new();
         fields.insert("question".into(), json!(question));
         fields.insert("unit".into(), json!(unit));
+        fields.insert("durability".into(), json!("flushed"));
         Row {
             fields,
             values: Vec::new(),
