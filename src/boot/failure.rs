@@ -52,6 +52,10 @@ pub enum StartError {
         path: PathBuf,
         reason: String,
     },
+    /// A write or sync failed before.
+    DirectoryFailed {
+        path: PathBuf,
+    },
     DiskFull {
         path: PathBuf,
         needed: u64,
@@ -149,7 +153,7 @@ impl StartError {
             )),
             OpenError::MetadataMissing { .. } => damaged("its metadata is missing".to_owned()),
             OpenError::MetadataSnapshots { .. } => damaged("its metadata is unreadable".to_owned()),
-            OpenError::Failed => damaged("a write to it failed; see the log".to_owned()),
+            OpenError::Failed => StartError::DirectoryFailed { path },
         }
     }
 
@@ -186,6 +190,12 @@ impl StartError {
             StartError::DirectoryDamaged { path, reason } => write!(
                 f,
                 "the data directory {} is damaged: {reason}. Fix: restore it from a copy; nothing was changed",
+                path.display()
+            ),
+            StartError::DirectoryFailed { path } => write!(
+                f,
+                "a write to the data directory {} failed; the log names the file. \
+                 Fix: the disk, then start again, which verifies everything",
                 path.display()
             ),
             StartError::DiskFull { path, needed } if *needed > 0 => write!(

@@ -93,7 +93,8 @@ pub trait DiskFile: Clone + 'static {
 
     /// Reads `len` bytes; fewer at the end of the file. Position and `len` are block-aligned.
     async fn read_at(&self, position: u64, len: usize) -> Result<Self::Buffer, DiskError>;
-    /// Writes the whole buffer or fails. Position and length are block-aligned.
+    /// Writes the whole buffer or fails. Position and length are block-aligned. `NoSpace` only where the file would grow:
+    /// an error within what it holds leaves nothing known.
     async fn write_at(&self, buffer: Self::Buffer, position: u64) -> Result<(), DiskError>;
     /// Makes completed writes and the length durable.
     async fn sync(&self) -> Result<(), DiskError>;

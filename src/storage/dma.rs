@@ -157,7 +157,10 @@ impl DiskFile for DmaDiskFile {
         assert_aligned(position, buffer.len());
         while !buffer.is_empty() {
             let written = self.0.file.write_rc_at(buffer.clone(), position).await;
-            let written = written.map_err(|error| self.failure("write", error.raw_os_error()))?;
+            let written = match written {
+                Ok(written) => written,
+                Err(error) => return Err(self.write_failure(position, error.raw_os_error()).await),
+            };
             if written == buffer.len() {
                 return Ok(());
             }
@@ -174,7 +177,7 @@ impl DiskFile for DmaDiskFile {
 
     async fn sync(&self) -> Result<(), DiskError> {
         let done = self.0.file.fdatasync().await;
-        done.map_err(|error| self.failure("sync", error.raw_os_error()))
+        done.map_err(|error| self.lasting("sync", error.raw_os_error()))
     }
 
     async fn len(&self) -> Result<u64, DiskError> {
@@ -216,6 +219,23 @@ impl DiskFile for DmaDiskFile {
 impl DmaDiskFile {
     fn failure(&self, operation: &'static str, errno: Option<i32>) -> DiskError {
         failure(operation, &self.0.path, errno)
+    }
+
+    /// No room is a reason to wait only where the file was to grow. Into what is allocated it is a failure of what lies
+    /// below, and of what was written nothing is known.
+    async fn write_failure(&self, position: u64, errno: Option<i32>) -> DiskError {
+        match self.len().await {
+            Ok(len) if position >= len => self.failure("write", errno),
+            _ => self.lasting("write", errno),
+        }
+    }
+
+    fn lasting(&self, operation: &'static str, errno: Option<i32>) -> DiskError {
+        DiskError::Failed {
+            operation,
+            path: self.0.path.clone(),
+            errno: errno.unwrap_or(Errno::IO.raw_os_error()),
+        }
     }
 }
 

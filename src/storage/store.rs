@@ -239,8 +239,8 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             .get_or_insert(Closed::Stopping);
         shared.wake_all();
         shared.running.all_ended().await;
-        if shared.has_failed() {
-            return Err(OpenError::Failed);
+        if let Some(Closed::Failed(error)) = &shared.state.borrow().closed {
+            return Err(OpenError::Disk(error.clone()));
         }
         shared.reader.close().await?;
         if shared.state.borrow().left_to_replay {

@@ -9,6 +9,7 @@ mod admin_stories;
 mod config_stories;
 mod damage_stories;
 mod durability_stories;
+mod failure_stories;
 mod fetch_stories;
 mod flood_stories;
 mod hostile_stories;

@@ -42,13 +42,12 @@ fn ended(command: &mut Command, code: i32, fragments: &[&str]) {
 }
 
 fn wrapped(wrapper: &[&str], start: &Start) -> Command {
-    let inner = start.command();
-    let mut command = Command::new(wrapper[0]);
-    command
-        .args(&wrapper[1..])
-        .arg(inner.get_program())
-        .args(inner.get_args());
-    command
+    let wrapper = wrapper.iter().map(|word| word.to_string()).collect();
+    let start = Start {
+        wrapper,
+        ..start.clone()
+    };
+    start.command()
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub struct Start {
     pub shards: u16,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// A program, with its arguments, that becomes the broker.
+    pub wrapper: Vec<String>,
 }
 
 impl Start {
@@ -54,6 +56,7 @@ impl Start {
             shards: 2,
             arguments: Vec::new(),
             environment: Vec::new(),
+            wrapper: Vec::new(),
         }
     }
 
@@ -74,7 +77,14 @@ impl Start {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(binary()),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary());
+                command
+            }
+        };
         command.arg("serve").arg("--data").arg(&self.data);
         command.args(["--listen", &self.listen, "--admin", &self.admin]);
         command.args(["--shards", &self.shards.to_string()]);

@@ -24,7 +24,21 @@ impl Drop for Mount {
 
 /// An ext4 file system of that many bytes in a file of `directory`.
 pub fn small_ext4(directory: &Path, bytes: u64) -> Option<Mount> {
-    let image = directory.join("image");
+    ext4_in(directory, directory.join("image"), bytes)
+}
+
+/// A file system in memory of that many bytes, in `directory`.
+pub fn memory(directory: &Path, bytes: u64) -> Option<Mount> {
+    let path = directory.join("memory");
+    fs::create_dir_all(&path).expect("writable");
+    let mounted = run(Command::new("mount")
+        .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+        .arg(&path));
+    skipped_without(mounted, path)
+}
+
+/// An ext4 file system in a sparse file that lies elsewhere: it can promise more than that place holds.
+pub fn ext4_in(directory: &Path, image: PathBuf, bytes: u64) -> Option<Mount> {
     let path = directory.join("disk");
     fs::create_dir_all(&path).expect("writable");
     let file = File::create(&image).expect("writable");
