@@ -1,5 +1,5 @@
-//! Memory that is known only when it has been taken, per shard: record bytes of answers on their way out, and what requests
-//! become when they are decoded.
+//! Memory that is known only when it has been taken, per shard: answers on their way out, and what requests become when
+//! they are decoded.
 //!
 //! A fetch is granted at most a quarter of what is free, and the least grant even beyond the capacity: readers that never
 //! take their answers make the answers of others smaller long before they stop them. At twice the capacity everybody

@@ -33,8 +33,8 @@ impl Call {
     pub(super) fn answer(&self, body: &impl Encode) -> Reply {
         let frame = response_frame(self.api_key, self.version, self.correlation_id, body);
         Reply::Frame {
+            permit: Some(self.server.replies.charge(frame.len())),
             pieces: vec![frame],
-            permit: None,
         }
     }
 

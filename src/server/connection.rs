@@ -199,7 +199,15 @@ impl Connection {
             && !self.server.connections.is_stopping()
             && replies.in_flight() < REQUESTS_IN_FLIGHT_MAX
             && replies.request_bytes() < REQUEST_BYTES_IN_FLIGHT_MAX
-            && replies.answer_bytes() < ANSWER_BYTES_IN_FLIGHT_MAX
+            && replies.answer_bytes() < self.answer_bytes_max()
+    }
+
+    /// When many take nothing, whoever has an answer to take gets no other; whoever takes them goes on.
+    fn answer_bytes_max(&self) -> usize {
+        match self.server.replies.is_full() {
+            true => 1,
+            false => ANSWER_BYTES_IN_FLIGHT_MAX,
+        }
     }
 
     fn must_wait(&self, frame: &Frame) -> bool {

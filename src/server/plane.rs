@@ -14,7 +14,10 @@ use std::time::Duration;
 pub(super) struct Server {
     pub(super) handle: ShardHandle,
     pub(super) admission: Rc<Admission>,
+    /// Records in answers.
     pub(super) answers: Budget,
+    /// Answers without records.
+    pub(super) replies: Budget,
     /// What requests have become.
     pub(super) decoded: Budget,
     pub(super) connections: Rc<Connections>,
@@ -30,6 +33,7 @@ impl Server {
         Rc::new(Server {
             admission: Admission::new(bytes),
             answers: Budget::new(bytes),
+            replies: Budget::new(bytes / 4),
             decoded: Budget::new(bytes / 2),
             connections: Rc::default(),
             scratch: RefCell::new(vec![0; READ_BYTES_MAX].into_boxed_slice()),
@@ -58,6 +62,7 @@ impl Server {
         stats
             .request_bytes_limit
             .set(self.handle.request_bytes_max() as u64);
-        stats.answer_bytes_used.set(self.answers.used() as u64);
+        let answers = self.answers.used() + self.replies.used();
+        stats.answer_bytes_used.set(answers as u64);
     }
 }

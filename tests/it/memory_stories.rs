@@ -7,6 +7,7 @@ use crate::harness::stream::Stream;
 use ottla::base::limits::{PARTITIONS_CREATED_MAX, REQUEST_ELEMENTS_MAX, TOPICS_DETAILED_MAX};
 use ottla::wire::fetch::FetchPartition;
 use ottla::wire::messages::*;
+use socket2::SockRef;
 use std::thread;
 
 const MIB: u64 = 1 << 20;
@@ -185,4 +186,38 @@ fn a_pipeline_of_large_answers_is_answered_in_turn() {
     let grown = broker.memory("VmHWM").saturating_sub(before);
     println!("peak memory grew by {} KiB", grown / 1024);
     assert!(grown < 16 * MIB, "{grown}");
+}
+
+/// Whoever takes no answers keeps what the first ones are, not a megabyte each; others are served.
+#[test]
+fn many_that_take_no_answers_share_a_bound() {
+    const SILENT: usize = 100;
+    let broker = Broker::start("memory_silent");
+    let mut client = Connection::open(&broker.address);
+    for number in 0..4 {
+        client.create_topic(&format!("wide-{number}"), 1_000, &[]);
+    }
+    let before = broker.memory("VmHWM");
+    let everything = metadata::MetadataRequest {
+        topics: None,
+        ..Default::default()
+    };
+    let mut silent: Vec<Connection> = (0..SILENT)
+        .map(|_| Connection::open(&broker.address))
+        .collect();
+    for connection in &mut silent {
+        // So that the kernel takes little in their place.
+        let small = SockRef::from(&connection.stream).set_recv_buffer_size(4096);
+        small.expect("a socket");
+        for _ in 0..80 {
+            connection.send(&everything, 1).expect("sent");
+        }
+    }
+    let beside = Stream::start(&broker.address, "beside").stop_after(100);
+    let grown = broker.memory("VmHWM").saturating_sub(before);
+    println!(
+        "peak memory grew by {} KiB, beside: {beside:?}",
+        grown / 1024
+    );
+    assert!(grown < GROWN_MAX, "{grown}");
 }
