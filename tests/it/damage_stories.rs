@@ -277,3 +277,55 @@ fn a_batch_that_fails_its_checksum_is_put_aside_and_not_served() {
     assert_eq!(client.produce_values("hurt", 0, &["new"]), BATCHES);
     broker.stop();
 }
+
+/// Flips a bit of the journal where these bytes are; they are there once.
+fn flip_in_journal(broker: &Broker, content: &[u8]) {
+    let rings = files(&broker.data().join("journal"));
+    let found = rings.iter().find_map(|ring| {
+        let bytes = fs::read(ring).expect("readable");
+        let mut windows = bytes.windows(content.len());
+        Some((ring, windows.position(|window| window == content)?))
+    });
+    let (ring, position) = found.expect("written");
+    flip_a_bit(ring, position as u64);
+}
+
+/// A journal record in the middle is damaged: whoever was in it loses that and what came after, whoever shows that it was
+/// not loses nothing.
+#[test]
+fn a_damaged_journal_record_costs_its_own_partitions_the_rest() {
+    let mut broker = Broker::start_with("damage_journal", |start| Start { shards: 1, ..start });
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("hurt", 1, &[]);
+    client.create_topic("well", 1, &[]);
+    client.produce_values("well", 0, &["here"]);
+    for number in 0..10 {
+        client.produce_values("hurt", 0, &[&format!("record number {number}")]);
+    }
+    client.produce_values("well", 0, &["there"]);
+    broker.kill();
+    flip_in_journal(&broker, b"record number 6");
+    broker.restart();
+    let mut client = Connection::open(&broker.address);
+    let code = ErrorCode::KafkaStorageError.code();
+    assert_eq!(client.fetch("hurt", 0, 0).error_code, code);
+    assert_eq!(client.values("well", 0), ["here", "there"]);
+    let log = broker.log();
+    assert!(log.contains("known to be whole below offset 6"), "{log}");
+    assert!(log.contains("restart with --accept-loss hurt-0"), "{log}");
+    broker.kill();
+
+    broker.restart_with(accepting);
+    let mut client = Connection::open(&broker.address);
+    let kept: Vec<String> = (0..6)
+        .map(|number| format!("record number {number}"))
+        .collect();
+    assert_eq!(client.values("hurt", 0), kept);
+    assert_eq!(client.values("well", 0), ["here", "there"]);
+    assert_eq!(client.produce_values("hurt", 0, &["new"]), 6);
+    broker.kill();
+    broker.restart_with(plain);
+    let mut client = Connection::open(&broker.address);
+    assert_eq!(client.offset("hurt", 0, LATEST), 7);
+    broker.stop();
+}
