@@ -226,33 +226,34 @@ fn limits_of_a_topic_hold() {
     assert_eq!(client.offset("limited", 0, LATEST), 1);
 }
 
-/// What a batch may say of itself that is not so: byte, hex, what it means. Under a checksum made anew, so that only the
-/// lie is left to find.
+/// What a batch may say of itself that is not so: byte, hex, the code it is refused with, what it means. Under a checksum
+/// made anew, so that only the lie is left to find.
 const FORGED: &str = "
-16 00                magic 0
-16 01                magic 1
-16 03                magic 3
-21 0005              codec 5
-21 0007              codec 7
-21 0020              a control batch from a client
-21 0010              transactional without a producer
-23 ffffffff          a last delta below zero
-23 7fffffff          a last delta near overflow
-53 00000001          a sequence without a producer
-57 00000003          a count above the last delta
-57 00000000          a count of zero
-57 fffffffe          a count below zero
-57 7fffffff          a count near overflow
+16 00 87             magic 0
+16 01 87             magic 1
+16 03 87             magic 3
+21 0005 76           codec 5
+21 0007 76           codec 7
+21 0020 87           a control batch from a client
+21 0010 53           transactional without a producer
+21 0008 32           stamped by its sender as if by the broker
+23 ffffffff 87       a last delta below zero
+23 7fffffff 87       a last delta near overflow
+53 00000001 87       a sequence without a producer
+57 00000003 87       a count above the last delta
+57 00000000 87       a count of zero
+57 fffffffe 87       a count below zero
+57 7fffffff 87       a count near overflow
 ";
 
 /// The same where length and checksum stay as sent.
 const UNSEALED: &str = "
-8  ffffffff          a length below zero
-8  0000000a          a length below a header
-8  00000050          a length short of the bytes
-8  7fffffff          a length near overflow
-17 01020304          another checksum
-70 ff                a flipped payload
+8  ffffffff 2        a length below zero
+8  0000000a 2        a length below a header
+8  00000050 87       a length short of the bytes
+8  7fffffff 87       a length near overflow
+17 01020304 2        another checksum
+70 ff 2              a flipped payload
 ";
 
 /// Each is refused, nothing is appended, the connection lives.
@@ -261,15 +262,8 @@ fn batches_that_lie_are_refused() {
     let broker = Broker::start("produce_lies");
     let mut client = Connection::open(&broker.address);
     client.create_topic("lies", 1, &[]);
-    for (what, batch) in lies() {
-        let code = client.refused("lies", 0, batch);
-        let honest = [
-            ErrorCode::CorruptMessage,
-            ErrorCode::InvalidRecord,
-            ErrorCode::UnsupportedCompressionType,
-            ErrorCode::TransactionalIdAuthorizationFailed,
-        ];
-        assert!(honest.contains(&code), "{what}: {code}");
+    for (what, code, batch) in lies() {
+        assert_eq!(client.refused("lies", 0, batch).code(), code, "{what}");
     }
     assert_eq!(client.offset("lies", 0, LATEST), 0);
     assert_eq!(client.produce("lies", 0, one("truth")), 0);
@@ -279,7 +273,8 @@ fn batches_that_lie_are_refused() {
     );
 }
 
-fn lies() -> Vec<(String, Vec<u8>)> {
+/// What it is, its code, the batch.
+fn lies() -> Vec<(String, i16, Vec<u8>)> {
     let time = now_ms();
     let honest = || batches::batch(&[Record::value("one").at(time), Record::value("two").at(time)]);
     let shaped = |shape| batches::shaped(&[Record::value("x").at(time)], shape);
@@ -287,41 +282,49 @@ fn lies() -> Vec<(String, Vec<u8>)> {
         attributes: 0x10,
         ..Shape::idempotent(5, 0, 0)
     };
-    let mut found: Vec<(String, Vec<u8>)> = vec![
-        ("two batches".into(), [honest(), honest()].concat()),
+    let invalid = ErrorCode::InvalidRecord.code();
+    let mut found: Vec<(String, i16, Vec<u8>)> = vec![
+        ("two batches".into(), invalid, [honest(), honest()].concat()),
         (
             "bytes after the batch".into(),
+            invalid,
             [honest(), vec![0; 5]].concat(),
         ),
         (
             "a byte short".into(),
+            invalid,
             honest()[..honest().len() - 1].to_vec(),
         ),
-        ("half a header".into(), honest()[..40].to_vec()),
-        ("nothing".into(), Vec::new()),
+        ("half a header".into(), invalid, honest()[..40].to_vec()),
+        ("nothing".into(), invalid, Vec::new()),
         (
             "a producer without an epoch".into(),
+            invalid,
             shaped(Shape::idempotent(5, -1, 0)),
         ),
         (
             "a producer without a sequence".into(),
+            invalid,
             shaped(Shape::idempotent(5, 0, -1)),
         ),
         (
             "transactional without a transaction".into(),
+            ErrorCode::TransactionalIdAuthorizationFailed.code(),
             shaped(transactional),
         ),
     ];
     for (table, sealed) in [(FORGED, true), (UNSEALED, false)] {
         for row in table.lines().filter(|row| !row.is_empty()) {
             let (at, rest) = row.split_once(' ').expect("a byte");
-            let (hex, what) = rest.trim_start().split_once(' ').expect("hex");
+            let (hex, rest) = rest.trim_start().split_once(' ').expect("hex");
+            let (code, what) = rest.split_once(' ').expect("a code");
             let mut batch = honest();
             overwrite(&mut batch[at.parse().expect("a number")..], hex);
             if sealed {
                 batches::seal(&mut batch);
             }
-            found.push((what.trim_start().into(), batch));
+            let code = code.parse().expect("a number");
+            found.push((what.trim_start().into(), code, batch));
         }
     }
     found
