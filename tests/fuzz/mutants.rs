@@ -1,6 +1,6 @@
 //! Frames that no broker can read, made from honest ones.
 
-use ottla::base::limits::FRAME_BYTES_MAX;
+use ottla::base::limits::Limits;
 use ottla::base::prng::Prng;
 use ottla::wire::ApiKey;
 
@@ -72,7 +72,7 @@ pub(crate) fn unreadable(honest: &Parts, marks: &[Mark], prng: &mut Prng) -> (St
 
 /// The length before the frame is one that no request has.
 fn length_lie(parts: &Parts, prng: &mut Prng) -> (String, Vec<u8>) {
-    let too_long = FRAME_BYTES_MAX as i32 + 1;
+    let too_long = Limits::DEFAULT.request_bytes_max() as i32 + 1;
     let lengths = [-1, i32::MIN, 0, 9, too_long, i32::MAX];
     let length = lengths[prng.below(lengths.len() as u64) as usize];
     let mut frame = parts.frame();

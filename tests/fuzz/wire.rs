@@ -18,7 +18,7 @@ use hostile::mutants::{lies, replaced};
 use hostile::walk::walk;
 use hostile::{Fate, HostileFrame, Judge, World, example};
 use ottla::base::ids::Uuid;
-use ottla::base::limits::{FRAME_BYTES_MAX, REQUEST_ELEMENTS_MAX};
+use ottla::base::limits::{Limits, REQUEST_ELEMENTS_MAX};
 use ottla::base::prng::Prng;
 use ottla::wire::frame::{request_length, response_frame};
 use ottla::wire::header::{HeaderError, RequestHeader, ResponseHeader};
@@ -372,7 +372,7 @@ fn the_judge_tells_right_ends_from_wrong_ones() {
 fn is_readable(frame: &HostileFrame) -> bool {
     let (prefix, rest) = frame.bytes.split_at(4);
     let prefix = prefix.try_into().expect("four bytes of length");
-    if request_length(prefix, FRAME_BYTES_MAX) != Ok(rest.len()) {
+    if request_length(prefix, Limits::DEFAULT.request_bytes_max()) != Ok(rest.len()) {
         return false;
     }
     let mut reader = Reader::new(Bytes::copy_from_slice(rest));
