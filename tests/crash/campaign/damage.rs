@@ -70,6 +70,12 @@ pub fn damage(seed: u64) -> (Target, Kind, Verdict) {
         change.apply(disk, path, position);
         hit += &format!("{} {change:?} at {position}; ", path.display());
     }
+    if prng.chance(40) {
+        // A recovery that sees the damage ends anywhere; the next one begins anew.
+        disk.cut_after(Some(1 + prng.below(120)));
+        served.look_once(&hit, &mut prng);
+        disk.cut_after(None);
+    }
     let verdicts = served.look_thrice(&hit, &mut prng);
     match (target, change.kind()) {
         (Target::Spare, _) => assert_eq!(verdicts, [Verdict::Whole; 3], "{hit}"),
@@ -128,9 +134,8 @@ impl Served {
     /// Starts three times. A verdict stays.
     fn look_thrice(&self, hit: &str, prng: &mut Prng) -> [Verdict; 3] {
         let looks = [(); 3].map(|()| {
-            let (disk, looked) = self.look(hit);
-            end(&disk, prng);
-            looked
+            let looked = self.look_once(hit, prng);
+            looked.expect("nothing halts it")
         });
         for pair in looks.windows(2) {
             let [(verdict, offline), (_, again)] = pair else {
@@ -144,8 +149,8 @@ impl Served {
         looks.map(|(verdict, _)| verdict)
     }
 
-    /// Starts, and reads everything that is served.
-    fn look(&self, hit: &str) -> (SimDisk, (Verdict, BTreeSet<PartitionId>)) {
+    /// Starts, reads everything that is served, and ends. Nothing when the machine halts before.
+    fn look_once(&self, hit: &str, prng: &mut Prng) -> Option<(Verdict, BTreeSet<PartitionId>)> {
         let process = self.world.start_process();
         let disk = self.disk.for_process(process);
         let runtime = self.world.runtime(process);
@@ -155,12 +160,12 @@ impl Served {
             let (shards, _admin, found) = start(reader, runtime, plan, known.clone()).await?;
             Ok::<_, OpenError>(read_all(&shards, &found, &known, &hit).await)
         });
-        let looked = match looked.expect("nothing halts it") {
+        end(&disk, prng);
+        Some(match looked? {
             Ok((Verdict::Whole, offline)) if !offline.is_empty() => (Verdict::Offline, offline),
             Ok(seen) => seen,
             Err(_) => (Verdict::Refused, BTreeSet::new()),
-        };
-        (disk, looked)
+        })
     }
 }
 
