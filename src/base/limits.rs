@@ -26,6 +26,8 @@ pub struct Limits {
     /// First and largest step in which a segment file grows ahead of its writer.
     pub segment_grow_bytes_min: usize,
     pub segment_grow_bytes_max: usize,
+    /// Partitions of a lap whose files are synced one by one; of more, the whole file system is.
+    pub syncs_of_lap_max: usize,
     /// One file of the metadata log, written ahead with zeros; half full, a snapshot follows.
     pub meta_log_bytes: usize,
     /// Smallest `segment.bytes` that rolls (tests roll tiny segments).
@@ -42,6 +44,7 @@ impl Limits {
         index_chunk_bytes: 64 * KIB,
         segment_grow_bytes_min: 64 * KIB,
         segment_grow_bytes_max: 64 * MIB,
+        syncs_of_lap_max: 64,
         meta_log_bytes: MIB,
         segment_bytes_min: MIB,
     };
@@ -55,6 +58,7 @@ impl Limits {
         index_chunk_bytes: 4 * KIB,
         segment_grow_bytes_min: 8 * KIB,
         segment_grow_bytes_max: 32 * KIB,
+        syncs_of_lap_max: 2,
         meta_log_bytes: 32 * KIB,
         segment_bytes_min: 4 * KIB,
     };

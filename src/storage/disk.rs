@@ -79,6 +79,8 @@ pub trait Disk: Clone + 'static {
     async fn remove_directory(&self, path: &Path) -> Result<(), DiskError>;
     /// Makes names created, renamed or removed in this directory durable.
     async fn sync_directory(&self, path: &Path) -> Result<(), DiskError>;
+    /// Makes durable whatever was written to any file of the file system that holds `path`, and every name in it.
+    async fn sync_file_system(&self, path: &Path) -> Result<(), DiskError>;
     /// Bytes an unprivileged writer may still allocate.
     async fn free_bytes(&self, path: &Path) -> Result<u64, DiskError>;
 }

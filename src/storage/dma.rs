@@ -7,7 +7,7 @@
 use super::disk::{Buffer, DirectoryEntry, Disk, DiskError, DiskFile, OpenMode, READ};
 use crate::base::align::{BLOCK, block_floor};
 use glommio::io::{DmaBuffer, DmaFile, OpenOptions, ReadResult};
-use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
+use rustix::fs::{FlockOperation, OFlags, flock, statvfs, syncfs};
 use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -125,6 +125,13 @@ impl Disk for DmaDisk {
     async fn sync_directory(&self, path: &Path) -> Result<(), DiskError> {
         blocking("sync directory", path, |path| {
             std::fs::File::open(path)?.sync_all()
+        })
+        .await
+    }
+
+    async fn sync_file_system(&self, path: &Path) -> Result<(), DiskError> {
+        blocking("sync file system", path, |path| {
+            syncfs(std::fs::File::open(path)?).map_err(io::Error::from)
         })
         .await
     }

@@ -3,7 +3,7 @@
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::runtime::Runtime;
 use super::scan::scan_batches;
-use super::segment_file::{WriteError, open_for_writing};
+use super::segment_file::{Syncing, WriteError, open_for_writing};
 use super::write::write_slices;
 use crate::base::align::{BLOCK, block_ceil, block_floor};
 use crate::base::checksum::Crc32c;
@@ -102,6 +102,7 @@ impl<D: Disk> IndexTail<D> {
         &mut self,
         disk: &D,
         runtime: &R,
+        syncing: Syncing,
     ) -> Result<bool, WriteError> {
         if self.new.is_empty() {
             return Ok(false);
@@ -128,7 +129,9 @@ impl<D: Disk> IndexTail<D> {
         self.last_block = bytes[block_floor(bytes.len() as u64) as usize..].to_vec();
         file.allocate(start, block_ceil(self.len)).await?;
         write_slices(disk, &file, start, &[Bytes::from(bytes)]).await?;
-        file.sync().await?;
+        if syncing == Syncing::Each {
+            file.sync().await?;
+        }
         self.file = Some(file);
         Ok(is_new)
     }

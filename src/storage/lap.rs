@@ -184,11 +184,12 @@ async fn flush_and_name<D: Disk, R: Runtime>(
     Ok(())
 }
 
-/// Writes and syncs every partition's part, some at a time.
+/// Writes every partition's part, some at a time, and makes all of it durable.
 async fn flush<D: Disk, R: Runtime>(
     shared: &Rc<Shared<D, R>>,
     writes: Vec<PartitionWrites>,
 ) -> Result<Vec<(PartitionId, Vec<Finished>)>, WriteError> {
+    let syncing = shared.segments.syncing(writes.len());
     let flusher = shared.clone();
     let flush = move |part: PartitionWrites| {
         let shared = flusher.clone();
@@ -197,7 +198,8 @@ async fn flush<D: Disk, R: Runtime>(
                 return Ok((part.id, Vec::new()));
             }
             let segments = &shared.segments;
-            let flushed = segments.flush(&shared.runtime, part.id, &part.topic_name, part.writes);
+            let name = &part.topic_name;
+            let flushed = segments.flush(&shared.runtime, part.id, name, part.writes, syncing);
             flushed.await.map(|finished| (part.id, finished))
         }
     };
@@ -214,7 +216,9 @@ async fn flush<D: Disk, R: Runtime>(
     if let Some(Err(error)) = results.iter().find(is_failure) {
         return Err(error.clone());
     }
-    results.into_iter().collect()
+    let finished = results.into_iter().collect::<Result<_, _>>()?;
+    shared.segments.sync(syncing).await?;
+    Ok(finished)
 }
 
 /// The closed segments are whole and known to be: their side files may be relied on.

@@ -37,6 +37,14 @@ impl From<DiskError> for WriteError {
     }
 }
 
+/// How the files of a lap become durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Syncing {
+    Each,
+    /// With one sync of the file system: for many files that is sooner done.
+    Together,
+}
+
 /// A segment that a lap writes to. Its file is locked while it is open.
 struct OpenSegment<D: Disk> {
     log: D::File,
@@ -65,6 +73,8 @@ pub(super) struct SegmentFiles<D: Disk> {
     open: RefCell<OpenSegments<D>>,
     /// Partitions whose folders exist.
     folders: RefCell<BTreeSet<PartitionId>>,
+    /// Folders with names that may not be durable yet.
+    new_names: RefCell<BTreeSet<PathBuf>>,
     clock: Cell<u64>,
     written: Cell<u64>,
 }
@@ -77,40 +87,80 @@ impl<D: Disk> SegmentFiles<D> {
             limits,
             open: RefCell::default(),
             folders: RefCell::default(),
+            new_names: RefCell::default(),
             clock: Cell::new(0),
             written: Cell::new(0),
         }
     }
 
-    /// Writes what a lap captured of one partition and syncs it, files and names.
+    /// Writes what a lap captured of one partition, and syncs its files unless that happens together. What it finished
+    /// and wrote is only to be relied on after `sync`.
     pub(super) async fn flush<R: Runtime>(
         &self,
         runtime: &R,
         id: PartitionId,
         topic_name: &str,
         writes: Vec<SegmentWrite>,
+        syncing: Syncing,
     ) -> Result<Vec<Finished>, WriteError> {
         let mut finished = Vec::new();
-        let mut new_names = self.create_folder(runtime, id, topic_name).await?;
+        self.create_folder(runtime, id, topic_name).await?;
         for write in writes {
-            let (segment, is_new) = self.open_segment(runtime, id, write.segment.base).await?;
-            new_names |= is_new;
+            let segment = self.open_segment(runtime, id, write.segment.base).await?;
             self.write(&segment, &write).await?;
-            new_names |= self.write_index(runtime, id, &segment, &write).await?;
+            self.write_index(runtime, id, &segment, &write, syncing)
+                .await?;
             if write.finish {
                 segment.log.set_len(write.segment.bytes).await?;
             }
-            segment.log.sync().await?;
+            if syncing == Syncing::Each {
+                segment.log.sync().await?;
+            }
             if write.finish {
                 finished.push(self.finish(runtime, id, segment, &write).await?);
             }
         }
-        if new_names {
-            self.disk
-                .sync_directory(&partition_folder(&self.root, id))
-                .await?;
-        }
         Ok(finished)
+    }
+
+    /// For a lap of so many partitions.
+    pub(super) fn syncing(&self, partitions: usize) -> Syncing {
+        match partitions > self.limits.syncs_of_lap_max {
+            true => Syncing::Together,
+            false => Syncing::Each,
+        }
+    }
+
+    /// Makes durable what was written since the last time: new names, and with `Together` the files too.
+    pub(super) async fn sync(&self, syncing: Syncing) -> Result<(), DiskError> {
+        let folders = self.new_names.borrow().clone();
+        match syncing {
+            Syncing::Each => {
+                for folder in &folders {
+                    match self.disk.sync_directory(folder).await {
+                        // Removed since a lap that did not end: its names are nobody's any more.
+                        Err(DiskError::NotFound { .. }) => {}
+                        synced => synced?,
+                    }
+                }
+            }
+            Syncing::Together => {
+                self.disk.sync_file_system(&self.root).await?;
+                // With nothing in its own log, XFS leaves the drive's cache alone; after a file's sync it does not.
+                let segment = self.open.borrow().values().next().cloned();
+                if let Some(segment) = segment {
+                    segment.log.sync().await?;
+                }
+            }
+        }
+        self.new_names
+            .borrow_mut()
+            .retain(|folder| !folders.contains(folder));
+        Ok(())
+    }
+
+    fn note_new_name(&self, folder: PathBuf) {
+        self.new_names.borrow_mut().insert(folder);
     }
 
     /// Bytes written to segments and indexes so far.
@@ -161,7 +211,8 @@ impl<D: Disk> SegmentFiles<D> {
         id: PartitionId,
         segment: &OpenSegment<D>,
         write: &SegmentWrite,
-    ) -> Result<bool, WriteError> {
+        syncing: Syncing,
+    ) -> Result<(), WriteError> {
         let path = segment_path(&self.root, id, write.segment.base, SegmentFileKind::Index);
         let taken = segment.index.borrow_mut().take();
         let mut index = match taken {
@@ -181,9 +232,11 @@ impl<D: Disk> SegmentFiles<D> {
             }
         };
         index.add(write);
-        let is_new = index.flush(&self.disk, runtime).await?;
+        if index.flush(&self.disk, runtime, syncing).await? {
+            self.note_new_name(partition_folder(&self.root, id));
+        }
         *segment.index.borrow_mut() = Some(index);
-        Ok(is_new)
+        Ok(())
     }
 
     async fn finish<R: Runtime>(
@@ -213,16 +266,19 @@ impl<D: Disk> SegmentFiles<D> {
         runtime: &R,
         id: PartitionId,
         base: Offset,
-    ) -> Result<(Rc<OpenSegment<D>>, bool), WriteError> {
+    ) -> Result<Rc<OpenSegment<D>>, WriteError> {
         self.clock.set(self.clock.get() + 1);
         if let Some(segment) = self.open.borrow().get(&(id, base)) {
             segment.used.set(self.clock.get());
-            return Ok((segment.clone(), false));
+            return Ok(segment.clone());
         }
         self.close_oldest().await?;
         let path = segment_path(&self.root, id, base, SegmentFileKind::Log);
         let log = open_for_writing(&self.disk, runtime, &path).await?;
         let allocated = log.len().await?;
+        if allocated == 0 {
+            self.note_new_name(partition_folder(&self.root, id));
+        }
         let segment = Rc::new(OpenSegment {
             log,
             allocated: Cell::new(allocated),
@@ -230,7 +286,7 @@ impl<D: Disk> SegmentFiles<D> {
             used: Cell::new(self.clock.get()),
         });
         self.open.borrow_mut().insert((id, base), segment.clone());
-        Ok((segment, allocated == 0))
+        Ok(segment)
     }
 
     async fn close_oldest(&self) -> Result<(), DiskError> {
@@ -252,19 +308,23 @@ impl<D: Disk> SegmentFiles<D> {
         }
     }
 
-    /// Makes the folder of a partition that never had a file, and its name durable. Answers whether it is new.
+    /// Makes the folder of a partition that never had a file.
     async fn create_folder<R: Runtime>(
         &self,
         runtime: &R,
         id: PartitionId,
         topic_name: &str,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<(), WriteError> {
         if self.folders.borrow().contains(&id) {
-            return Ok(false);
+            return Ok(());
         }
-        create_partition_folder(&self.disk, runtime, &self.root, id, topic_name).await?;
+        for folder in
+            create_partition_folder(&self.disk, runtime, &self.root, id, topic_name).await?
+        {
+            self.note_new_name(folder);
+        }
         self.folders.borrow_mut().insert(id);
-        Ok(true)
+        Ok(())
     }
 
     /// Closes the files of a partition, or one of them, before they are removed.
@@ -302,19 +362,17 @@ impl<D: Disk> SegmentFiles<D> {
     }
 }
 
-/// Makes the folder of a partition and its name durable.
+/// Makes the folder of a partition. Its name is durable when the folders answered are synced.
 pub(super) async fn create_partition_folder<D: Disk, R: Runtime>(
     disk: &D,
     runtime: &R,
     root: &Path,
     id: PartitionId,
     topic_name: &str,
-) -> Result<(), WriteError> {
+) -> Result<[PathBuf; 2], WriteError> {
     disk.create_directory(&partition_folder(root, id)).await?;
     write_name(disk, runtime, &topic_name_file(root, id.topic), topic_name).await?;
-    disk.sync_directory(&topic_folder(root, id.topic)).await?;
-    disk.sync_directory(&topics_folder(root)).await?;
-    Ok(())
+    Ok([topic_folder(root, id.topic), topics_folder(root)])
 }
 
 async fn close<D: Disk>(segment: Rc<OpenSegment<D>>) -> Result<(), DiskError> {

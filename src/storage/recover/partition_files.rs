@@ -49,7 +49,9 @@ pub(super) async fn complete<D: Disk, R: Runtime>(
         }
     }
     if tasks.iter().any(|task| task.image.is_some()) {
-        create_partition_folder(disk, runtime, root, id, topic_name).await?;
+        for folder in create_partition_folder(disk, runtime, root, id, topic_name).await? {
+            disk.sync_directory(&folder).await?;
+        }
     }
     for task in &tasks {
         complete_segment(disk, runtime, settings, id, task).await?;

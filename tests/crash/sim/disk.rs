@@ -330,6 +330,13 @@ impl Disk for SimDisk {
         self.perform(None, path, "sync directory", operation).await
     }
 
+    async fn sync_file_system(&self, path: &Path) -> Result<(), DiskError> {
+        let before = self.machine.borrow_mut().number();
+        let operation = Operation::SyncFileSystem { before };
+        self.perform(None, path, "sync file system", operation)
+            .await
+    }
+
     async fn free_bytes(&self, _path: &Path) -> Result<u64, DiskError> {
         Ok(self.machine.borrow().free_bytes())
     }

@@ -53,6 +53,9 @@ pub enum Operation {
         path: PathBuf,
         before: u64,
     },
+    SyncFileSystem {
+        before: u64,
+    },
 }
 
 impl fmt::Display for Operation {
@@ -153,6 +156,11 @@ impl Machine {
                     self.forget_nameless();
                 }
             }
+            Operation::SyncFileSystem { before } => {
+                self.files.values_mut().for_each(|file| file.sync(before));
+                self.names.sync_all(before);
+                self.forget_nameless();
+            }
             operation => return self.apply(now, operation),
         }
         Ok(())
@@ -165,6 +173,10 @@ impl Machine {
         let now = self.number();
         match failed.operation {
             Operation::Sync { file, before } => self.content(file).fail_sync(before),
+            Operation::SyncFileSystem { before } => {
+                let files = self.files.values_mut();
+                files.for_each(|file| file.fail_sync(before));
+            }
             operation @ Operation::Write { .. } => {
                 self.apply(now, operation)
                     .expect("a write is no change of names");
@@ -380,6 +392,7 @@ impl Machine {
                 place ^ u64::from(crc32c(bytes)) << 16
             }
             Operation::Sync { file, .. } => 0x1000_0000_0000 ^ *file,
+            Operation::SyncFileSystem { .. } => 0x3000_0000_0000,
             Operation::Len { file, len } => 0x2000_0000_0000 ^ *file << 24 ^ *len as u64,
             Operation::Create(path)
             | Operation::CreateDirectory(path)
@@ -431,7 +444,9 @@ impl Machine {
                 self.names.remove_file(now, &path)?;
             }
             Operation::RemoveDirectory(path) => self.names.remove_directory(now, &path)?,
-            Operation::Sync { .. } | Operation::SyncDirectory { .. } => {}
+            Operation::Sync { .. }
+            | Operation::SyncDirectory { .. }
+            | Operation::SyncFileSystem { .. } => {}
         }
         Ok(())
     }

@@ -118,13 +118,21 @@ impl Names {
 
     /// Makes the changes below `before` that touch this directory durable, and what they build on.
     pub fn sync(&mut self, before: u64, directory: u64) {
+        self.sync_those(before, |parent| parent == directory);
+    }
+
+    pub fn sync_all(&mut self, before: u64) {
+        self.sync_those(before, |_| true);
+    }
+
+    fn sync_those(&mut self, before: u64, is_wanted: impl Fn(u64) -> bool) {
         let mut wanted = BTreeSet::new();
         let mut chosen = BTreeSet::new();
         for (index, change) in self.changes.iter().enumerate().rev() {
             let touches = change
                 .sets
                 .iter()
-                .any(|((parent, _), _)| *parent == directory);
+                .any(|((parent, _), _)| is_wanted(*parent));
             let needed = change.sets.iter().any(|(key, _)| wanted.contains(key));
             if (touches && change.number < before) || needed {
                 chosen.insert(index);
