@@ -121,10 +121,16 @@ async fn lap<D: Disk, R: Runtime>(
     shared: &Rc<Shared<D, R>>,
     flusher: &mut Flusher<D>,
 ) -> Result<(), WriteError> {
-    if !wait_for(shared, |state| !state.removing).await {
-        return Ok(());
+    loop {
+        let progress = shared.progress.notified();
+        if shared.has_failed() {
+            return Ok(());
+        }
+        if shared.state.borrow_mut().begin_lap() {
+            break;
+        }
+        progress.await;
     }
-    shared.state.borrow_mut().begin_lap();
     shared.work.notify();
     if !wait_for(shared, |state| matches!(state.lap, Lap::Captured(_))).await {
         return Ok(());

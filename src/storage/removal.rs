@@ -5,7 +5,7 @@ use super::event::StoreEvent;
 use super::paths::{partition_folder, topic_folder, topics_folder};
 use super::runtime::Runtime;
 use super::shared::{Removal, Shared};
-use super::state::{Closed, Lap};
+use super::state::Closed;
 use crate::base::ids::{PartitionId, TopicId};
 use crate::base::offset::Offset;
 use crate::log::segment::{SegmentFileKind, parse_segment_file_name};
@@ -24,7 +24,7 @@ pub(super) async fn run<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
             Begin::Wait => chores.await,
             Begin::Remove(removal) => {
                 let removed = remove(&shared, removal).await;
-                shared.state.borrow_mut().removing = false;
+                shared.state.borrow_mut().end_removal();
                 shared.progress.notify();
                 match removed {
                     Ok(()) => report(&shared, removal),
@@ -49,16 +49,11 @@ fn begin<D: Disk, R: Runtime>(shared: &Shared<D, R>) -> Begin {
         Some(Closed::Stopping) => return Begin::Ended,
         None => {}
     }
-    if !matches!(state.lap, Lap::Idle) {
+    let mut removals = shared.removals.borrow_mut();
+    if removals.is_empty() || !state.begin_removal() {
         return Begin::Wait;
     }
-    match shared.removals.borrow_mut().pop_front() {
-        Some(removal) => {
-            state.removing = true;
-            Begin::Remove(removal)
-        }
-        None => Begin::Wait,
-    }
+    Begin::Remove(removals.pop_front().expect("one is there"))
 }
 
 fn report<D: Disk, R: Runtime>(shared: &Shared<D, R>, removal: Removal) {

@@ -104,7 +104,7 @@ impl<D: Disk> SegmentFiles<D> {
         syncing: Syncing,
     ) -> Result<Vec<Finished>, WriteError> {
         let mut finished = Vec::new();
-        self.create_folder(runtime, id, topic_name).await?;
+        self.create_folder(id, topic_name).await?;
         for write in writes {
             let segment = self.open_segment(runtime, id, write.segment.base).await?;
             self.write(&segment, &write).await?;
@@ -309,18 +309,11 @@ impl<D: Disk> SegmentFiles<D> {
     }
 
     /// Makes the folder of a partition that never had a file.
-    async fn create_folder<R: Runtime>(
-        &self,
-        runtime: &R,
-        id: PartitionId,
-        topic_name: &str,
-    ) -> Result<(), WriteError> {
+    async fn create_folder(&self, id: PartitionId, topic_name: &str) -> Result<(), WriteError> {
         if self.folders.borrow().contains(&id) {
             return Ok(());
         }
-        for folder in
-            create_partition_folder(&self.disk, runtime, &self.root, id, topic_name).await?
-        {
+        for folder in create_partition_folder(&self.disk, &self.root, id, topic_name).await? {
             self.note_new_name(folder);
         }
         self.folders.borrow_mut().insert(id);
@@ -363,15 +356,14 @@ impl<D: Disk> SegmentFiles<D> {
 }
 
 /// Makes the folder of a partition. Its name is durable when the folders answered are synced.
-pub(super) async fn create_partition_folder<D: Disk, R: Runtime>(
+pub(super) async fn create_partition_folder<D: Disk>(
     disk: &D,
-    runtime: &R,
     root: &Path,
     id: PartitionId,
     topic_name: &str,
 ) -> Result<[PathBuf; 2], WriteError> {
     disk.create_directory(&partition_folder(root, id)).await?;
-    write_name(disk, runtime, &topic_name_file(root, id.topic), topic_name).await?;
+    write_name(disk, &topic_name_file(root, id.topic), topic_name).await?;
     Ok([topic_folder(root, id.topic), topics_folder(root)])
 }
 
@@ -404,28 +396,16 @@ pub(super) async fn open_for_writing<D: Disk, R: Runtime>(
     }
 }
 
-/// The topic's name, for people who look at the directory. Nothing reads it.
-async fn write_name<D: Disk, R: Runtime>(
-    disk: &D,
-    runtime: &R,
-    path: &Path,
-    name: &str,
-) -> Result<(), WriteError> {
-    match open_locked(disk, runtime, path, OpenMode::Write).await {
-        Ok(file) => {
-            if file.len().await? == 0 {
-                let text = bytes::Bytes::from(format!("{name}\n"));
-                let len = text.len() as u64;
-                file.allocate(0, block_ceil(len)).await?;
-                write_slices(disk, &file, 0, &[text]).await?;
-                file.set_len(len).await?;
-            }
-            file.close().await?;
-            Ok(())
-        }
-        // Another shard is writing it.
-        Err(OpenError::InUse { .. }) => Ok(()),
-        Err(OpenError::Disk(error)) => Err(error.into()),
-        Err(_) => Ok(()),
+/// The topic's name, for people who look at the directory. Nothing reads it, so nobody waits for whoever writes it now.
+async fn write_name<D: Disk>(disk: &D, path: &Path, name: &str) -> Result<(), WriteError> {
+    let file = disk.open(path, OpenMode::Write).await?;
+    if file.try_lock().await? && file.len().await? == 0 {
+        let text = bytes::Bytes::from(format!("{name}\n"));
+        let len = text.len() as u64;
+        file.allocate(0, block_ceil(len)).await?;
+        write_slices(disk, &file, 0, &[text]).await?;
+        file.set_len(len).await?;
     }
+    file.close().await?;
+    Ok(())
 }

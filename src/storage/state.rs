@@ -148,7 +148,9 @@ pub(super) struct State {
     /// A stop found no room for its last lap: the next start replays.
     pub(super) left_to_replay: bool,
     /// Files are being removed: no lap begins meanwhile.
-    pub(super) removing: bool,
+    removing: bool,
+    /// A lap waits for the end of that, and goes before the next removal: producers wait for it.
+    lap_waits: bool,
     /// Size of the last snapshot, of which the ballast keeps one more.
     pub(super) snapshot_bytes: u64,
     /// Generation of the snapshot that a stop left.
@@ -184,6 +186,7 @@ impl State {
             ballast_short: false,
             left_to_replay: false,
             removing: false,
+            lap_waits: false,
             snapshot_bytes: 0,
             stopped_generation: 0,
             limits,

@@ -49,7 +49,7 @@ pub(super) async fn complete<D: Disk, R: Runtime>(
         }
     }
     if tasks.iter().any(|task| task.image.is_some()) {
-        for folder in create_partition_folder(disk, runtime, root, id, topic_name).await? {
+        for folder in create_partition_folder(disk, root, id, topic_name).await? {
             disk.sync_directory(&folder).await?;
         }
     }

@@ -42,9 +42,13 @@ pub(in crate::storage) struct PartitionWrites {
 }
 
 impl State {
-    /// Begins a lap over every partition there is.
-    pub(in crate::storage) fn begin_lap(&mut self) {
+    /// Begins a lap over every partition there is. False while files are removed: then it is the next to begin.
+    pub(in crate::storage) fn begin_lap(&mut self) -> bool {
         assert!(matches!(self.lap, Lap::Idle), "one lap at a time");
+        self.lap_waits = self.removing;
+        if self.removing {
+            return false;
+        }
         self.unlapped = 0;
         self.lap = Lap::Capturing(Capturing {
             waiting: self.partitions.keys().copied().collect(),
@@ -53,6 +57,17 @@ impl State {
                 ..CapturedLap::default()
             },
         });
+        true
+    }
+
+    /// Files of one partition may be removed: no lap runs or waits to.
+    pub(in crate::storage) fn begin_removal(&mut self) -> bool {
+        self.removing = matches!(self.lap, Lap::Idle) && !self.lap_waits;
+        self.removing
+    }
+
+    pub(in crate::storage) fn end_removal(&mut self) {
+        self.removing = false;
     }
 
     /// Captures a slice. Call it between two cycles only. Answers whether anything happened.
@@ -105,5 +120,25 @@ impl State {
             });
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::Limits;
+    use crate::storage::runtime::Notify;
+
+    #[test]
+    fn a_lap_that_waited_for_a_removal_goes_before_the_next_one() {
+        let mut state = State::new(Limits::TINY, Notify::default());
+        assert!(state.begin_removal());
+        assert!(!state.begin_lap());
+        state.end_removal();
+        assert!(!state.begin_removal(), "the lap waits");
+        assert!(state.begin_lap());
+        assert!(!state.begin_removal(), "the lap runs");
+        state.lap = Lap::Idle;
+        assert!(state.begin_removal());
     }
 }
