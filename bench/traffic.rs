@@ -5,8 +5,10 @@ use super::floor::Floor;
 use super::harness::broker::Broker;
 use super::harness::client::Connection;
 use super::harness::kafka::{FETCH_VERSION, LATEST, fetch_request, record_bytes};
+use super::harness::wait::wait_until;
 use super::load::{Load, Outcome, Payload};
 use super::row::{Row, percentile};
+use std::fs::read_dir;
 use std::time::Instant;
 
 const CONNECTIONS: usize = 4;
@@ -95,8 +97,12 @@ fn one(broker: &mut Broker, scale: Scale, payload: Payload, partitions: i32) {
             floor.read_rate(scale.megabytes.min(64)),
         );
         add(&mut rows.fetch_latency, &read.latencies, &[]);
-        // The next round starts with the same room.
+        // The next round has the same room, and the disk to itself.
         client.delete_topic(&topic);
+        let topics = broker.data().join("topics");
+        wait_until("the end of the topic's files", || {
+            read_dir(&topics).is_ok_and(|mut left| left.next().is_none())
+        });
     }
     rows.print();
 }
