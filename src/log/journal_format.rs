@@ -21,15 +21,17 @@
 //! that does not fit in the bound or in what is left of a file goes as consecutive records, and means nothing without
 //! the last of them.
 
-use super::cursor::{Cursor, PutFields};
+use super::cursor::PutFields;
+use super::shard_header::{CRC_AT, Kind, Opened, SHARD_HEADER_BYTES};
 use crate::base::align::block_ceil;
-use crate::base::checksum::crc32c;
 use crate::base::ids::{Incarnation, Life, ShardId};
 
-pub const RECORD_HEADER_BYTES: usize = 64;
+pub const RECORD_HEADER_BYTES: usize = SHARD_HEADER_BYTES;
 pub const JOURNAL_FORMAT_VERSION: u32 = 1;
-const MAGIC: &[u8; 8] = b"ottlajrn";
-const CRC_AT: usize = 12;
+const KIND: Kind = Kind {
+    magic: b"ottlajrn",
+    version: JOURNAL_FORMAT_VERSION,
+};
 const FLAG_CONTINUES: u16 = 1;
 const FLAG_CONTINUED: u16 = 2;
 
@@ -56,55 +58,35 @@ pub struct RecordHeader {
 
 impl RecordHeader {
     pub fn encode(&self) -> [u8; RECORD_HEADER_BYTES] {
-        let mut out = Vec::with_capacity(RECORD_HEADER_BYTES);
-        out.put(MAGIC);
-        out.put_u32(JOURNAL_FORMAT_VERSION);
-        out.put_u32(0);
-        out.put_u64(self.owner.incarnation.0);
-        out.put_u64(self.owner.life.0);
-        out.put(&self.owner.shard.0.to_le_bytes());
-        let continues = u16::from(self.continues) * FLAG_CONTINUES;
-        let continued = u16::from(self.continued) * FLAG_CONTINUED;
-        out.put(&(continues | continued).to_le_bytes());
-        out.put_u32(self.entry_count);
-        out.put_u64(self.sequence);
-        out.put_u32(self.previous_crc);
-        out.put_u32(self.body_crc);
-        out.put_u32(self.body_bytes);
-        out.put_u32(0);
-        let crc = crc32c(&out);
-        out[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
-        out.try_into().expect("the header has its size")
+        KIND.encode(self.owner, |out| {
+            let continues = u16::from(self.continues) * FLAG_CONTINUES;
+            let continued = u16::from(self.continued) * FLAG_CONTINUED;
+            out.put(&(continues | continued).to_le_bytes());
+            out.put_u32(self.entry_count);
+            out.put_u64(self.sequence);
+            out.put_u32(self.previous_crc);
+            out.put_u32(self.body_crc);
+            out.put_u32(self.body_bytes);
+        })
     }
 
     /// The header and its own CRC; `None` for anything that is not a sound header of this format.
     pub fn decode(bytes: &[u8]) -> Option<(RecordHeader, u32)> {
-        let mut zeroed: [u8; RECORD_HEADER_BYTES] = *bytes.first_chunk()?;
-        if &zeroed[..8] != MAGIC {
-            return None;
-        }
-        let mut cursor = Cursor::new(&bytes[8..]);
-        let version = cursor.u32()?;
-        let crc = cursor.u32()?;
-        zeroed[CRC_AT..CRC_AT + 4].fill(0);
-        if crc32c(&zeroed) != crc || version != JOURNAL_FORMAT_VERSION {
-            return None;
-        }
-        let owner = JournalOwner {
-            incarnation: Incarnation(cursor.u64()?),
-            life: Life(cursor.u64()?),
-            shard: ShardId(cursor.u16()?),
-        };
-        let flags = cursor.u16()?;
+        let Opened {
+            crc,
+            owner,
+            mut fields,
+        } = KIND.open(bytes)?;
+        let flags = fields.u16()?;
         let header = RecordHeader {
             owner,
             continues: flags & FLAG_CONTINUES != 0,
             continued: flags & FLAG_CONTINUED != 0,
-            entry_count: cursor.u32()?,
-            sequence: cursor.u64()?,
-            previous_crc: cursor.u32()?,
-            body_crc: cursor.u32()?,
-            body_bytes: cursor.u32()?,
+            entry_count: fields.u32()?,
+            sequence: fields.u64()?,
+            previous_crc: fields.u32()?,
+            body_crc: fields.u32()?,
+            body_bytes: fields.u32()?,
         };
         Some((header, crc))
     }

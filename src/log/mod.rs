@@ -24,6 +24,7 @@ pub mod entry;
 pub mod journal_format;
 pub mod journal_ring;
 pub mod ring_ledger;
+mod shard_header;
 pub mod snapshot_format;
 // A running partition.
 pub mod partition_log;

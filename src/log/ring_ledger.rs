@@ -17,17 +17,19 @@
 //! Two copies of two blocks each: lives take the blocks in turn, so that the next life's is written before the
 //! superblock names that life. A file is counted when it is whole and its name durable, and used afterwards.
 
-use super::cursor::{Cursor, PutFields};
+use super::cursor::PutFields;
 use super::journal_format::JournalOwner;
+use super::shard_header::{Kind, SHARD_HEADER_BYTES};
 use crate::base::align::BLOCK;
-use crate::base::checksum::crc32c;
-use crate::base::ids::{Incarnation, Life, ShardId};
+use crate::base::ids::Life;
 use std::collections::BTreeMap;
 
 pub const RING_LEDGER_FORMAT_VERSION: u32 = 1;
-pub const RING_LEDGER_BYTES: usize = 64;
-const MAGIC: &[u8; 8] = b"ottlarng";
-const CRC_AT: usize = 12;
+pub const RING_LEDGER_BYTES: usize = SHARD_HEADER_BYTES;
+const KIND: Kind = Kind {
+    magic: b"ottlarng",
+    version: RING_LEDGER_FORMAT_VERSION,
+};
 
 /// What one life may have written to. A shard view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,42 +50,20 @@ pub enum RingLoss {
 
 impl RingLedger {
     pub fn encode(&self) -> [u8; RING_LEDGER_BYTES] {
-        let mut out = Vec::with_capacity(RING_LEDGER_BYTES);
-        out.put(MAGIC);
-        out.put_u32(RING_LEDGER_FORMAT_VERSION);
-        out.put_u32(0);
-        out.put_u64(self.owner.incarnation.0);
-        out.put_u64(self.owner.life.0);
-        out.put(&self.owner.shard.0.to_le_bytes());
-        out.put(&[0; 2]);
-        out.put_u32(self.files);
-        out.put_u64(self.file_bytes);
-        out.resize(RING_LEDGER_BYTES, 0);
-        let crc = crc32c(&out);
-        out[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
-        out.try_into().expect("the ledger has its size")
+        KIND.encode(self.owner, |out| {
+            out.put(&[0; 2]);
+            out.put_u32(self.files);
+            out.put_u64(self.file_bytes);
+        })
     }
 
     pub fn decode(bytes: &[u8]) -> Option<RingLedger> {
-        let mut zeroed: [u8; RING_LEDGER_BYTES] = *bytes.first_chunk()?;
-        let mut cursor = Cursor::new(&bytes[8..]);
-        let version = cursor.u32()?;
-        let crc = cursor.u32()?;
-        zeroed[CRC_AT..CRC_AT + 4].fill(0);
-        let is_ours = &zeroed[..8] == MAGIC && version == RING_LEDGER_FORMAT_VERSION;
-        if !is_ours || crc32c(&zeroed) != crc {
-            return None;
-        }
-        let owner = JournalOwner {
-            incarnation: Incarnation(cursor.u64()?),
-            life: Life(cursor.u64()?),
-            shard: ShardId(cursor.u16()?),
-        };
-        cursor.u16()?;
+        let mut header = KIND.open(bytes)?;
+        header.fields.u16()?;
         Some(RingLedger {
-            owner,
-            files: cursor.u32()?,
-            file_bytes: cursor.u64()?,
+            owner: header.owner,
+            files: header.fields.u32()?,
+            file_bytes: header.fields.u64()?,
         })
     }
 
@@ -113,6 +93,7 @@ pub fn find_loss(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::{Incarnation, ShardId};
 
     const OWNER: JournalOwner = JournalOwner {
         incarnation: Incarnation(0x0b),

@@ -21,14 +21,15 @@
 use super::cursor::{Cursor, PutFields};
 use super::journal_format::JournalOwner;
 use super::section::{Section, Stand};
+use super::shard_header::{Kind, SHARD_HEADER_BYTES};
 use crate::base::align::{BLOCK, block_ceil};
 use crate::base::checksum::crc32c;
-use crate::base::ids::{Incarnation, Life, ShardId};
 
 pub const SNAPSHOT_FORMAT_VERSION: u32 = 1;
-const MAGIC: &[u8; 8] = b"ottlasnp";
-const HEADER_BYTES: usize = 64;
-const CRC_AT: usize = 12;
+const KIND: Kind = Kind {
+    magic: b"ottlasnp",
+    version: SNAPSHOT_FORMAT_VERSION,
+};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SnapshotHeader {
@@ -41,47 +42,27 @@ pub struct SnapshotHeader {
 }
 
 impl SnapshotHeader {
-    pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut out = Vec::with_capacity(HEADER_BYTES);
-        out.put(MAGIC);
-        out.put_u32(SNAPSHOT_FORMAT_VERSION);
-        out.put_u32(0);
-        out.put_u64(self.owner.incarnation.0);
-        out.put_u64(self.owner.life.0);
-        out.put(&self.owner.shard.0.to_le_bytes());
-        out.put(&[0; 2]);
-        out.put_u32(self.section_count);
-        out.put_u64(self.generation);
-        out.put_u64(self.covered);
-        out.put_u32(self.body_crc);
-        out.put_u32(self.body_bytes);
-        let crc = crc32c(&out);
-        out[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
-        out.try_into().expect("the header has its size")
+    pub fn encode(&self) -> [u8; SHARD_HEADER_BYTES] {
+        KIND.encode(self.owner, |out| {
+            out.put(&[0; 2]);
+            out.put_u32(self.section_count);
+            out.put_u64(self.generation);
+            out.put_u64(self.covered);
+            out.put_u32(self.body_crc);
+            out.put_u32(self.body_bytes);
+        })
     }
 
     pub fn decode(bytes: &[u8]) -> Option<SnapshotHeader> {
-        let mut zeroed: [u8; HEADER_BYTES] = *bytes.first_chunk()?;
-        let mut cursor = Cursor::new(&bytes[8..]);
-        let version = cursor.u32()?;
-        let crc = cursor.u32()?;
-        zeroed[CRC_AT..CRC_AT + 4].fill(0);
-        if &zeroed[..8] != MAGIC || crc32c(&zeroed) != crc || version != SNAPSHOT_FORMAT_VERSION {
-            return None;
-        }
-        let owner = JournalOwner {
-            incarnation: Incarnation(cursor.u64()?),
-            life: Life(cursor.u64()?),
-            shard: ShardId(cursor.u16()?),
-        };
-        cursor.u16()?;
+        let mut header = KIND.open(bytes)?;
+        header.fields.u16()?;
         Some(SnapshotHeader {
-            owner,
-            section_count: cursor.u32()?,
-            generation: cursor.u64()?,
-            covered: cursor.u64()?,
-            body_crc: cursor.u32()?,
-            body_bytes: cursor.u32()?,
+            owner: header.owner,
+            section_count: header.fields.u32()?,
+            generation: header.fields.u64()?,
+            covered: header.fields.u64()?,
+            body_crc: header.fields.u32()?,
+            body_bytes: header.fields.u32()?,
         })
     }
 
@@ -141,6 +122,7 @@ pub fn decode_sections(header: &SnapshotHeader, body: &[u8]) -> Option<Vec<Secti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::{Incarnation, Life, ShardId};
     use crate::base::ids::{PartitionId, Uuid};
     use crate::base::offset::Offset;
 
