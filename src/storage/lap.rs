@@ -121,15 +121,8 @@ async fn lap<D: Disk, R: Runtime>(
     shared: &Rc<Shared<D, R>>,
     flusher: &mut Flusher<D>,
 ) -> Result<(), WriteError> {
-    loop {
-        let progress = shared.progress.notified();
-        if shared.has_failed() {
-            return Ok(());
-        }
-        if shared.state.borrow_mut().begin_lap() {
-            break;
-        }
-        progress.await;
+    if !wait_for(shared, State::begin_lap).await {
+        return Ok(());
     }
     shared.work.notify();
     if !wait_for(shared, |state| matches!(state.lap, Lap::Captured(_))).await {
@@ -249,14 +242,14 @@ fn seal<D: Disk, R: Runtime>(
 /// Waits for a state; false when the directory failed first.
 async fn wait_for<D: Disk, R: Runtime>(
     shared: &Rc<Shared<D, R>>,
-    reached: impl Fn(&State) -> bool,
+    reached: impl Fn(&mut State) -> bool,
 ) -> bool {
     loop {
         let progress = shared.progress.notified();
         if shared.has_failed() {
             return false;
         }
-        if reached(&shared.state.borrow()) {
+        if reached(&mut shared.state.borrow_mut()) {
             return true;
         }
         progress.await;

@@ -133,9 +133,9 @@ impl<D: Disk> SegmentFiles<D> {
 
     /// Makes durable what was written since the last time: new names, and with `Together` the files too.
     pub(super) async fn sync(&self, syncing: Syncing) -> Result<(), DiskError> {
-        let folders = self.new_names.borrow().clone();
         match syncing {
             Syncing::Each => {
+                let folders = self.new_names.borrow().clone();
                 for folder in &folders {
                     match self.disk.sync_directory(folder).await {
                         // Removed since a lap that did not end: its names are nobody's any more.
@@ -153,9 +153,7 @@ impl<D: Disk> SegmentFiles<D> {
                 }
             }
         }
-        self.new_names
-            .borrow_mut()
-            .retain(|folder| !folders.contains(folder));
+        self.new_names.borrow_mut().clear();
         Ok(())
     }
 
