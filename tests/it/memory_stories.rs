@@ -162,20 +162,26 @@ fn crowd<Q: Question>(client: &mut Connection, request: &Q, version: i16) {
     assert!(answer.len() >= 3 * ELEMENTS, "{} bytes", answer.len());
 }
 
-/// A thousand requests of twenty bytes each, whose answers have ninety thousand: they are not all answered at once.
-#[test]
-fn a_pipeline_of_large_answers_is_answered_in_turn() {
-    const REQUESTS: usize = 1_000;
-    let broker = Broker::start("memory_pipeline");
+/// A broker, and the question whose answer names all of its four thousand partitions.
+fn four_wide_topics(test: &str) -> (Broker, Connection, metadata::MetadataRequest) {
+    let broker = Broker::start(test);
     let mut client = Connection::open(&broker.address);
     for number in 0..4 {
         client.create_topic(&format!("wide-{number}"), 1_000, &[]);
     }
-    let before = broker.memory("VmHWM");
     let everything = metadata::MetadataRequest {
         topics: None,
         ..Default::default()
     };
+    (broker, client, everything)
+}
+
+/// A thousand requests of twenty bytes each, whose answers have ninety thousand: they are not all answered at once.
+#[test]
+fn a_pipeline_of_large_answers_is_answered_in_turn() {
+    const REQUESTS: usize = 1_000;
+    let (broker, mut client, everything) = four_wide_topics("memory_pipeline");
+    let before = broker.memory("VmHWM");
     let sent: Vec<i32> = (0..REQUESTS)
         .map(|_| client.send(&everything, 1).expect("sent"))
         .collect();
@@ -192,16 +198,8 @@ fn a_pipeline_of_large_answers_is_answered_in_turn() {
 #[test]
 fn many_that_take_no_answers_share_a_bound() {
     const SILENT: usize = 100;
-    let broker = Broker::start("memory_silent");
-    let mut client = Connection::open(&broker.address);
-    for number in 0..4 {
-        client.create_topic(&format!("wide-{number}"), 1_000, &[]);
-    }
+    let (broker, _client, everything) = four_wide_topics("memory_silent");
     let before = broker.memory("VmHWM");
-    let everything = metadata::MetadataRequest {
-        topics: None,
-        ..Default::default()
-    };
     let mut silent: Vec<Connection> = (0..SILENT)
         .map(|_| Connection::open(&broker.address))
         .collect();
