@@ -12,6 +12,7 @@ pub mod record;
 pub mod wire;
 // L2: deciders
 pub mod control;
+pub mod group;
 pub mod log;
 // L3: one replica's brain
 pub mod partition;

@@ -192,6 +192,22 @@ pub const PARTITIONS_MAX: usize = 100_000;
 pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 /// Value of one config; a list of replicas is the longest there is.
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32 * KIB;
+/// Groups of one coordinator, of which there is one per partition of `__consumer_offsets`; a further one is refused.
+pub const GROUPS_MAX: usize = 20_000;
+/// Members of one group, and member ids given out that nobody has used yet, whatever `group.max.size` says.
+pub const GROUP_MEMBERS_MAX: usize = 10_000;
+/// What the members of one group say of themselves, and what their leader assigns; one record holds both.
+pub const GROUP_BYTES_MAX: usize = MIB;
+/// Memory of all groups and offsets of one coordinator; commits and new groups beyond it are refused.
+pub const GROUP_STATE_BYTES_MAX: usize = 64 * MIB;
+/// Records of one coordinator that wait for the disk; commits beyond it are refused.
+pub const GROUP_QUEUED_BYTES_MAX: usize = 4 * MIB;
+/// A coordinator's log below this is not written anew, however little of it is live.
+pub const GROUP_LOG_BYTES_MIN: usize = MIB;
+/// A coordinator's write is done or its disk has failed after this.
+pub const GROUP_WRITE_MS_MAX: u64 = 3_600_000;
+/// The join of a new member is forgotten after this, unless its group is complete before (Kafka: five minutes).
+pub const NEW_MEMBER_JOIN_MS_MAX: i32 = 300_000;
 /// Longest stop: after it what is left is cut off.
 pub const STOP_MS_MAX: u64 = 30_000;
 
@@ -200,4 +216,6 @@ const _: () = assert!(COLD_BUFFERS_MAX >= COLD_READERS_MAX);
 const _: () = assert!(DECOMPRESSED_FLOOR_BYTES <= DECOMPRESSED_BYTES_MAX);
 // The largest topic can be made.
 const _: () = assert!(PARTITIONS_PER_TOPIC_MAX as i64 <= PARTITIONS_CREATED_MAX);
+// A group's record fits a batch, twice, so that a rewrite beside it does too.
+const _: () = assert!(4 * GROUP_BYTES_MAX <= Limits::DEFAULT.batch_bytes_max());
 const _: () = assert!(MAILBOX_MESSAGES_MAX.is_power_of_two());
