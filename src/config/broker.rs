@@ -23,8 +23,23 @@ pub struct BrokerConfig {
     /// Segments that may go are looked for this often.
     pub retention_check_ms: u64,
     pub producer_id_expiration_ms: i64,
+    pub groups: GroupConfig,
     /// What a topic without overrides does.
     pub topic: TopicConfig,
+}
+
+/// What consumer groups may do, and how the topic of their state is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GroupConfig {
+    pub session_ms_min: i32,
+    pub session_ms_max: i32,
+    pub members_max: usize,
+    pub initial_delay_ms: u64,
+    pub offsets_retention_ms: i64,
+    pub expiry_check_ms: u64,
+    pub metadata_bytes_max: usize,
+    pub topic_partitions: i32,
+    pub topic_segment_bytes: i64,
 }
 
 /// Who sets a broker config.
@@ -73,6 +88,7 @@ impl BrokerConfig {
                 .map(Duration::from_millis),
             connections_per_ip_max: values.number("max.connections.per.ip")?,
             producer_id_expiration_ms: values.number("producer.id.expiration.ms")?,
+            groups: values.groups()?,
             topic: TopicConfig::inherit(layers, rules)?,
         })
     }
@@ -96,6 +112,22 @@ impl Values<'_> {
             key.kind,
             key.check,
         )
+    }
+
+    fn groups(&self) -> Result<GroupConfig, ConfigProblem> {
+        let metadata_bytes_max: i64 = self.number("offset.metadata.max.bytes")?;
+        let retention_minutes: i64 = self.number("offsets.retention.minutes")?;
+        Ok(GroupConfig {
+            session_ms_min: self.number("group.min.session.timeout.ms")?,
+            session_ms_max: self.number("group.max.session.timeout.ms")?,
+            members_max: self.number("group.max.size")?,
+            initial_delay_ms: self.number("group.initial.rebalance.delay.ms")?,
+            offsets_retention_ms: retention_minutes * 60_000,
+            expiry_check_ms: self.number("offsets.retention.check.interval.ms")?,
+            metadata_bytes_max: usize::try_from(metadata_bytes_max).unwrap_or(0),
+            topic_partitions: self.number("offsets.topic.num.partitions")?,
+            topic_segment_bytes: self.number("offsets.topic.segment.bytes")?,
+        })
     }
 
     fn number<N: TryFrom<i64>>(&self, name: &str) -> Result<N, ConfigProblem> {

@@ -19,6 +19,11 @@ pub enum Command {
         /// Check everything, change nothing.
         validate_only: bool,
     },
+    /// Makes the topic that holds the state of consumer groups, unless it is there.
+    CreateOffsetsTopic {
+        /// Random, given by the caller.
+        id: TopicId,
+    },
     DeleteTopics {
         topics: Vec<TopicRef>,
     },

@@ -34,6 +34,9 @@ pub(super) fn decide(draft: &mut Draft, command: Command) -> Outcome {
         Command::CreateTopics { topics, .. } => {
             Outcome::TopicsCreated(create::create_topics(draft, topics))
         }
+        Command::CreateOffsetsTopic { id } => {
+            Outcome::TopicsCreated(vec![create::create_offsets_topic(draft, id)])
+        }
         Command::DeleteTopics { topics } => {
             Outcome::TopicsDeleted(delete::delete_topics(draft, &topics))
         }

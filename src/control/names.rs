@@ -4,8 +4,11 @@ use super::error::NameProblem;
 use super::image::Image;
 use crate::base::limits::TOPIC_NAME_BYTES_MAX;
 
+/// Holds the state of consumer groups.
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
 /// Topics the broker makes for its own state.
-const INTERNAL_TOPICS: &[&str] = &["__consumer_offsets", "__transaction_state"];
+const INTERNAL_TOPICS: &[&str] = &[OFFSETS_TOPIC, "__transaction_state"];
 
 /// Where Kafka keeps its own metadata; no topic here, and never one.
 pub(super) const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";

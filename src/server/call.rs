@@ -21,6 +21,8 @@ pub(super) struct Call {
     pub(super) version: i16,
     pub(super) correlation_id: i32,
     pub(super) client_id: Option<Rc<str>>,
+    /// The client's address, as Kafka writes it.
+    pub(super) peer_host: Rc<str>,
     pub(super) meter: Rc<Meter>,
 }
 

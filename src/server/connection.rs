@@ -17,6 +17,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -45,6 +46,8 @@ impl From<io::Error> for End {
 pub(super) struct Connection {
     server: Rc<Server>,
     stream: TcpStream,
+    /// As Kafka writes it.
+    peer_host: Rc<str>,
     entry: Entry,
     inbound: Inbound,
     /// Whole, but not yet allowed to start.
@@ -60,12 +63,13 @@ enum Reading {
 }
 
 impl Connection {
-    pub(super) fn new(server: Rc<Server>, stream: TcpStream) -> Connection {
+    pub(super) fn new(server: Rc<Server>, stream: TcpStream, peer: SocketAddr) -> Connection {
         let entry = server.connections.enter(server.handle.now().instant);
         let inbound = Inbound::new(&server.admission, server.frame_bytes_max());
         Connection {
             server,
             stream,
+            peer_host: format!("/{}", peer.ip()).into(),
             entry,
             inbound,
             held: None,
@@ -212,7 +216,7 @@ impl Connection {
 
     fn must_wait(&self, frame: &Frame) -> bool {
         match dispatch::order(&frame.bytes) {
-            Order::Free => self.replies.alone() > 0,
+            Order::Free | Order::Parked => self.replies.alone() > 0,
             Order::Fetch => self.replies.alone() > 0 || self.replies.fetches() > 0,
             Order::Alone => self.replies.in_flight() > 0,
         }
@@ -225,12 +229,13 @@ impl Connection {
         }
         let order = dispatch::order(&frame.bytes);
         let request_bytes = frame.bytes.len();
-        let started = dispatch::dispatch(&self.server, frame.bytes, frame.received);
+        let started =
+            dispatch::dispatch(&self.server, &self.peer_host, frame.bytes, frame.received);
         let request = InFlight {
             order,
             request_bytes,
-            claim: Some(frame.claim),
-            decoded: started.decoded,
+            claim: Some(frame.claim).filter(|_| order != Order::Parked),
+            decoded: started.decoded.filter(|_| order != Order::Parked),
             meter: started.meter,
         };
         self.replies.push(started.answer, request);

@@ -21,6 +21,9 @@ pub(super) enum Order {
     Free,
     /// Starts when the answer to the fetch before it has left: record bytes of one answer a connection.
     Fetch,
+    /// Starts at once, and may wait for others for minutes: its handler has copied what it needs, so it holds no memory
+    /// of requests meanwhile.
+    Parked,
     /// Nothing of this connection starts before it is answered: clients expect to see what they changed.
     Alone,
 }
@@ -30,12 +33,17 @@ pub(super) fn order(frame: &[u8]) -> Order {
     let key = frame.first_chunk().map(|bytes| i16::from_be_bytes(*bytes));
     match key.and_then(ApiKey::from_number) {
         Some(ApiKey::Fetch) => Order::Fetch,
+        Some(ApiKey::JoinGroup | ApiKey::SyncGroup) => Order::Parked,
         Some(
             ApiKey::CreateTopics
             | ApiKey::DeleteTopics
             | ApiKey::CreatePartitions
             | ApiKey::IncrementalAlterConfigs
-            | ApiKey::DeleteRecords,
+            | ApiKey::DeleteRecords
+            | ApiKey::OffsetCommit
+            | ApiKey::OffsetDelete
+            | ApiKey::LeaveGroup
+            | ApiKey::DeleteGroups,
         ) => Order::Alone,
         _ => Order::Free,
     }
@@ -99,8 +107,13 @@ pub(super) struct Started {
 
 /// Starts a request. Everything that must keep the order of requests has happened when this returns. `received`: when
 /// its first byte came.
-pub(super) fn dispatch(server: &Rc<Server>, frame: Bytes, received: Instant) -> Started {
-    start(server, frame, received).unwrap_or_else(|reason| {
+pub(super) fn dispatch(
+    server: &Rc<Server>,
+    peer_host: &Rc<str>,
+    frame: Bytes,
+    received: Instant,
+) -> Started {
+    start(server, peer_host, frame, received).unwrap_or_else(|reason| {
         server.handle.stats().frames_refused.add(1);
         tracing::warn!(%reason, "connection closed");
         Started {
@@ -111,7 +124,12 @@ pub(super) fn dispatch(server: &Rc<Server>, frame: Bytes, received: Instant) -> 
     })
 }
 
-fn start(server: &Rc<Server>, frame: Bytes, received: Instant) -> Result<Started, Unanswerable> {
+fn start(
+    server: &Rc<Server>,
+    peer_host: &Rc<str>,
+    frame: Bytes,
+    received: Instant,
+) -> Result<Started, Unanswerable> {
     let mut reader = Reader::new(frame);
     let header = RequestHeader::decode(&mut reader).map_err(|error| match error {
         HeaderError::UnknownApi {
@@ -141,6 +159,7 @@ fn start(server: &Rc<Server>, frame: Bytes, received: Instant) -> Result<Started
         version: api_version,
         correlation_id: header.correlation_id,
         client_id: header.client_id.map(Rc::from),
+        peer_host: peer_host.clone(),
         meter: meter.clone(),
     };
     if !is_served {
@@ -187,6 +206,16 @@ fn route(call: Call, body: Bytes) -> Result<(Dispatched, Permit), DecodeError> {
         ApiKey::CreatePartitions => to!(create_partitions),
         ApiKey::IncrementalAlterConfigs => to!(incremental_alter_configs),
         ApiKey::DescribeCluster => to!(describe_cluster),
+        ApiKey::JoinGroup => to!(join_group),
+        ApiKey::SyncGroup => to!(sync_group),
+        ApiKey::Heartbeat => to!(heartbeat),
+        ApiKey::LeaveGroup => to!(leave_group),
+        ApiKey::OffsetCommit => to!(offset_commit),
+        ApiKey::OffsetFetch => to!(offset_fetch),
+        ApiKey::OffsetDelete => to!(offset_delete),
+        ApiKey::DescribeGroups => to!(describe_groups),
+        ApiKey::ListGroups => to!(list_groups),
+        ApiKey::DeleteGroups => to!(delete_groups),
         // A row of the version table says `served` and nothing serves it: a test goes through all of them.
         other => unreachable!("{other} is not served"),
     })

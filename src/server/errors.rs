@@ -6,6 +6,7 @@
 use crate::control::ControlError;
 use crate::metrics::ErrorClass;
 use crate::record::BatchRejection;
+use crate::shard::request::group::GroupError;
 use crate::shard::request::{DeleteRecordsError, ProduceError, ProposeError, ReadError, Response};
 use crate::wire::ErrorCode;
 
@@ -217,6 +218,42 @@ pub(super) fn propose(error: ProposeError) -> Refusal {
     }
 }
 
+/// Refusals of a coordinator.
+pub(super) fn group(error: GroupError) -> ErrorCode {
+    match error {
+        GroupError::InvalidGroupId => ErrorCode::InvalidGroupId,
+        GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
+        GroupError::InconsistentGroupProtocol => ErrorCode::InconsistentGroupProtocol,
+        GroupError::UnknownMemberId => ErrorCode::UnknownMemberId,
+        GroupError::IllegalGeneration => ErrorCode::IllegalGeneration,
+        GroupError::RebalanceInProgress => ErrorCode::RebalanceInProgress,
+        GroupError::MemberIdRequired => ErrorCode::MemberIdRequired,
+        GroupError::FencedInstanceId => ErrorCode::FencedInstanceId,
+        GroupError::GroupMaxSizeReached => ErrorCode::GroupMaxSizeReached,
+        GroupError::GroupIdNotFound => ErrorCode::GroupIdNotFound,
+        GroupError::NonEmptyGroup => ErrorCode::NonEmptyGroup,
+        GroupError::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
+        GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
+        GroupError::InvalidCommitOffsetSize => ErrorCode::InvalidCommitOffsetSize,
+        GroupError::AssignmentTooLarge => ErrorCode::InvalidRequest,
+        GroupError::LoadInProgress => ErrorCode::CoordinatorLoadInProgress,
+        GroupError::NotAvailable => ErrorCode::CoordinatorNotAvailable,
+        GroupError::NotCoordinator => ErrorCode::NotCoordinator,
+        GroupError::FateUnknown => ErrorCode::RequestTimedOut,
+    }
+}
+
+/// No answer from the coordinator's shard. Clients look for the coordinator again, except where they are owed to hear
+/// that something may have been written.
+pub(super) fn unanswered_group(unanswered: Unanswered, may_write: bool) -> ErrorCode {
+    match unanswered {
+        Unanswered::Busy => ErrorCode::CoordinatorNotAvailable,
+        Unanswered::Stopping if may_write => ErrorCode::RequestTimedOut,
+        Unanswered::Stopping => ErrorCode::NotCoordinator,
+        Unanswered::Mismatch => ErrorCode::UnknownServerError,
+    }
+}
+
 /// Kafka's coordinator says "loading" and "not available" here: clients try again, and an id is no loss.
 pub(super) fn producer_id(error: ProposeError) -> ErrorCode {
     match error {
@@ -254,6 +291,8 @@ pub(super) fn class(code: ErrorCode) -> ErrorClass {
         | Code::UnknownTopicId
         | Code::OffsetOutOfRange
         | Code::UnknownProducerId
+        | Code::GroupIdNotFound
+        | Code::UnknownMemberId
         | Code::FetchSessionIdNotFound => ErrorClass::NotFound,
         Code::TopicAlreadyExists
         | Code::OutOfOrderSequenceNumber
@@ -261,8 +300,17 @@ pub(super) fn class(code: ErrorCode) -> ErrorClass {
         | Code::InvalidProducerEpoch
         | Code::FencedLeaderEpoch
         | Code::UnknownLeaderEpoch
+        | Code::IllegalGeneration
+        | Code::RebalanceInProgress
+        | Code::MemberIdRequired
+        | Code::FencedInstanceId
+        | Code::NonEmptyGroup
+        | Code::GroupSubscribedToTopic
         | Code::InvalidTxnState => ErrorClass::Conflict,
-        Code::MessageTooLarge => ErrorClass::TooLarge,
+        Code::MessageTooLarge
+        | Code::OffsetMetadataTooLarge
+        | Code::InvalidCommitOffsetSize
+        | Code::GroupMaxSizeReached => ErrorClass::TooLarge,
         Code::TopicAuthorizationFailed
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed
@@ -271,7 +319,8 @@ pub(super) fn class(code: ErrorCode) -> ErrorClass {
         | Code::NotController
         | Code::NotEnoughReplicas
         | Code::CoordinatorLoadInProgress
-        | Code::CoordinatorNotAvailable => ErrorClass::Unavailable,
+        | Code::CoordinatorNotAvailable
+        | Code::NotCoordinator => ErrorClass::Unavailable,
         Code::RequestTimedOut | Code::NotEnoughReplicasAfterAppend => ErrorClass::Timeout,
         Code::KafkaStorageError => ErrorClass::Storage,
         _ => ErrorClass::Invalid,

@@ -89,7 +89,7 @@ fn serve(server: &Rc<Server>, stream: TcpStream, counts: &ConnectionCounts) {
         return;
     };
     stats.connections_opened.add(1);
-    let connection = Connection::new(server.clone(), stream);
+    let connection = Connection::new(server.clone(), stream, peer);
     let handle = server.handle.clone();
     server.handle.spawn(async move {
         let end = connection.run().await;

@@ -79,7 +79,7 @@ fn api(api_key: ApiKey) -> Api {
         ApiKey::Fetch => Api::Fetch,
         ApiKey::ListOffsets => Api::ListOffsets,
         ApiKey::Metadata => Api::Metadata,
-        ApiKey::OffsetCommit | ApiKey::OffsetFetch => Api::Commit,
+        ApiKey::OffsetCommit | ApiKey::OffsetFetch | ApiKey::OffsetDelete => Api::Commit,
         ApiKey::FindCoordinator
         | ApiKey::JoinGroup
         | ApiKey::Heartbeat

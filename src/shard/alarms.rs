@@ -13,6 +13,8 @@ use std::future::Future;
 pub(super) enum Alarm {
     /// A partition with requests parked in it.
     Partition(PartitionId),
+    /// A coordinator of consumer groups.
+    Groups(PartitionId),
     /// A fetch that waited for data.
     Wait(Ticket),
     /// A batch that found no room.

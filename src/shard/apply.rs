@@ -5,18 +5,19 @@ use super::request::Image;
 use super::routing;
 use crate::base::ids::PartitionId;
 use crate::config::TopicConfig;
-use crate::config::topic::TimestampType;
+use crate::config::topic::{Durability, TimestampType};
 use crate::control::Topic;
 use crate::partition::{Partition, PartitionSettings, PartitionState};
 use crate::record::TimestampKind;
 use crate::storage::runtime::Runtime;
 use crate::storage::settings::LogConfig;
 use crate::storage::start::PartitionStart;
+use std::rc::Rc;
 use std::sync::Arc;
 
 impl Core {
     /// Takes over what the store has, at the start. Partitions of the image that it does not know are new.
-    pub(super) fn adopt(&self) {
+    pub(super) fn adopt(self: &Rc<Core>) {
         let image = self.image.borrow().clone();
         for start in self.store.partitions() {
             if let Some(topic) = image.topic_by_id(start.id.topic) {
@@ -31,11 +32,14 @@ impl Core {
     }
 
     /// All within one turn: whoever sees the new image sees its partitions.
-    pub(super) fn apply(&self, image: Arc<Image>) {
+    pub(super) fn apply(self: &Rc<Core>, image: Arc<Image>) {
         let before = self.image.replace(image.clone());
         let changes = image.changes_since(&before);
         for topic in &changes.deleted {
             self.partitions_of(topic).for_each(|id| self.remove(id));
+        }
+        if !changes.deleted.is_empty() {
+            self.forget_topics(&changes.deleted);
         }
         for topic in &changes.created {
             self.create_missing(topic, &image);
@@ -51,7 +55,7 @@ impl Core {
         }
     }
 
-    fn create_missing(&self, topic: &Topic, image: &Image) {
+    fn create_missing(self: &Rc<Core>, topic: &Topic, image: &Image) {
         for id in self.partitions_of(topic) {
             if !self.partitions.borrow().contains_key(&id) {
                 let config = log_config(&topic.config);
@@ -61,7 +65,7 @@ impl Core {
         }
     }
 
-    fn own(&self, id: PartitionId, state: PartitionState, topic: &Topic, image: &Image) {
+    fn own(self: &Rc<Core>, id: PartitionId, state: PartitionState, topic: &Topic, image: &Image) {
         let settings = partition_settings(topic, image);
         let epoch = image.leader_epoch(topic);
         let partition = Partition::new(state, settings, epoch, self.runtime.now());
@@ -71,6 +75,7 @@ impl Core {
         };
         let before = self.partitions.borrow_mut().insert(id, owned);
         assert!(before.is_none(), "a partition begins once");
+        self.host_groups(id, topic, image);
     }
 
     fn configure(&self, topic: &Topic, image: &Image) {
@@ -115,7 +120,11 @@ fn state(start: PartitionStart) -> PartitionState {
 
 fn partition_settings(topic: &Topic, image: &Image) -> PartitionSettings {
     PartitionSettings {
-        durability: topic.config.durability,
+        // Our own state is never answered from memory.
+        durability: match topic.internal {
+            true => Durability::Flushed,
+            false => topic.config.durability,
+        },
         timestamps: match topic.config.timestamp_type {
             TimestampType::CreateTime => TimestampKind::CreateTime,
             TimestampType::LogAppendTime => TimestampKind::LogAppendTime,

@@ -2,6 +2,7 @@
 
 use super::alarms::Alarms;
 use super::calls::{Calls, Origin};
+use super::groups::Groups;
 use super::mailbox::{Mailbox, Message};
 use super::metadata::Metadata;
 use super::parking::Parking;
@@ -49,6 +50,7 @@ pub(super) struct Core {
     // What it has.
     pub(super) store: Rc<ShardStore>,
     pub(super) partitions: RefCell<BTreeMap<PartitionId, Owned>>,
+    pub(super) groups: RefCell<Groups>,
     pub(super) producer_ids: ProducerIds,
     /// On shard 0 alone.
     pub(super) metadata: OnceCell<Metadata>,
@@ -127,6 +129,7 @@ impl Core {
 fn class_of(request: &Request) -> CallClass {
     match request {
         Request::AwaitData { .. } => CallClass::Wait,
+        Request::Group { command, .. } if command.may_wait() => CallClass::Wait,
         Request::Propose(_) | Request::RoomFor(_) | Request::Image(_) | Request::Removed(_) => {
             CallClass::Control
         }

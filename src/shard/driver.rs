@@ -68,6 +68,9 @@ impl Core {
             Request::ListOffsets { queries, isolation } => {
                 self.reply_after(origin, list_offsets(self.clone(), queries, isolation));
             }
+            Request::Group { partition, command } => {
+                self.group_command(origin, partition, *command);
+            }
             Request::ProducerId => self.producer_id(origin),
             Request::Propose(command) => self.propose(origin, command),
             Request::RoomFor(partitions) => {
@@ -87,6 +90,7 @@ impl Core {
                 Response::Done
             }
             Request::EpochEnds(wanted) => self.epoch_ends(&wanted),
+            Request::ListGroups => self.list_groups(),
             Request::Image(image) => {
                 self.apply(image);
                 Response::Done
@@ -147,11 +151,12 @@ impl Core {
         }
     }
 
-    fn on_alarms(&self) {
+    fn on_alarms(self: &Rc<Core>) {
         let now = self.runtime.now().instant;
         while let Some(alarm) = self.alarms.take_due(now) {
             match alarm {
                 Alarm::Partition(id) => self.on_partition_alarm(id),
+                Alarm::Groups(id) => self.on_group_alarm(id),
                 Alarm::Wait(ticket) => self.end_wait(ticket),
                 Alarm::Parking(_) => self.refuse_expired(now),
             }

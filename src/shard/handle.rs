@@ -24,6 +24,10 @@ impl ShardHandle {
         self.0.id
     }
 
+    pub fn shard_count(&self) -> u16 {
+        self.0.shards
+    }
+
     /// Cluster metadata as this shard has applied it.
     pub fn image(&self) -> Arc<Image> {
         self.0.image.borrow().clone()

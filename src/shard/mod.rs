@@ -19,6 +19,8 @@ mod reads;
 mod waits;
 mod writes;
 
+mod groups;
+
 mod apply;
 mod metadata;
 mod producer_ids;

@@ -119,7 +119,7 @@ impl Core {
     }
 
     /// Asks a partition something that changes nothing.
-    fn look<T>(
+    pub(super) fn look<T>(
         &self,
         id: PartitionId,
         ask: impl FnOnce(&Partition) -> Result<T, partition::ReadError>,

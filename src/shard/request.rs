@@ -13,6 +13,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 pub use crate::control::{Command, Image, Outcome};
+pub use crate::group;
 pub use crate::partition::{Appended, EpochEnd, FoundOffset, Isolation, OffsetQuery};
 
 #[derive(Debug)]
@@ -52,6 +53,13 @@ pub enum Request {
         cuts: Vec<(PartitionId, CutAt)>,
         deadline: Instant,
     },
+    /// To the coordinator of this partition of `__consumer_offsets`.
+    Group {
+        partition: PartitionId,
+        command: Box<group::Command>,
+    },
+    /// All groups of this shard.
+    ListGroups,
     /// One producer id nobody had before.
     ProducerId,
     /// To shard 0. Answered when every shard has applied the outcome.
@@ -75,6 +83,8 @@ pub enum Response {
     ListOffsets(Vec<Result<FoundOffset, ReadError>>),
     EpochEnds(Vec<Result<EpochEnd, ReadError>>),
     DeleteRecords(Vec<Result<Offset, DeleteRecordsError>>),
+    Group(Box<group::Answer>),
+    ListGroups(Result<Vec<group::ListedGroup>, group::GroupError>),
     ProducerId(Result<ProducerId, ProposeError>),
     Propose(Result<Outcome, ProposeError>),
     RoomFor(bool),

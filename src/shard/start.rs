@@ -79,6 +79,7 @@ impl ShardHandle {
             alarms: Default::default(),
             store: store.await?,
             partitions: RefCell::default(),
+            groups: RefCell::default(),
             producer_ids: Default::default(),
             metadata: OnceCell::new(),
             events: RefCell::default(),
@@ -116,6 +117,7 @@ impl ShardHandle {
     pub fn begin_stop(&self) {
         self.0.stopping.set(true);
         self.0.end_all_waits();
+        self.0.close_groups();
     }
 
     /// Makes everything durable so that nothing is left to replay. Nobody may append any more.

@@ -69,15 +69,15 @@ apis! {
     1  Fetch                   4-18 12    served
     2  ListOffsets             1-10 6     served
     3  Metadata                0-13 9     served
-    8  OffsetCommit            2-9  8     later
-    9  OffsetFetch             1-9  6     later
+    8  OffsetCommit            2-9  8     served
+    9  OffsetFetch             1-9  6     served
     10 FindCoordinator         0-6  3     served
-    11 JoinGroup               0-9  6     later
-    12 Heartbeat               0-4  4     later
-    13 LeaveGroup              0-5  4     later
-    14 SyncGroup               0-5  4     later
-    15 DescribeGroups          0-6  5     later
-    16 ListGroups              0-5  3     later
+    11 JoinGroup               0-9  6     served
+    12 Heartbeat               0-4  4     served
+    13 LeaveGroup              0-5  4     served
+    14 SyncGroup               0-5  4     served
+    15 DescribeGroups          0-6  5     served
+    16 ListGroups              0-5  3     served
     17 SaslHandshake           0-1  NEVER later
     18 ApiVersions             0-4  3     served
     19 CreateTopics            2-7  5     served
@@ -89,8 +89,9 @@ apis! {
     33 AlterConfigs            0-2  2     later
     36 SaslAuthenticate        0-2  2     later
     37 CreatePartitions        0-3  2     served
-    42 DeleteGroups            0-2  2     later
+    42 DeleteGroups            0-2  2     served
     44 IncrementalAlterConfigs 0-1  1     served
+    47 OffsetDelete            0-0  NEVER served
     60 DescribeCluster         0-2  0     served
 }
 

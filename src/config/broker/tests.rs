@@ -46,4 +46,16 @@ fn the_defaults_are_kafkas() {
     assert_eq!(config.fetch_bytes_max, 57_671_680);
     assert_eq!(config.connection_idle_max, Some(Duration::from_mins(10)));
     assert_eq!(config.topic, TopicConfig::default());
+    let groups = GroupConfig {
+        session_ms_min: 6_000,
+        session_ms_max: 1_800_000,
+        members_max: i32::MAX as usize,
+        initial_delay_ms: 3_000,
+        offsets_retention_ms: 7 * 24 * 3_600_000,
+        expiry_check_ms: 600_000,
+        metadata_bytes_max: 4_096,
+        topic_partitions: 50,
+        topic_segment_bytes: 104_857_600,
+    };
+    assert_eq!(config.groups, groups);
 }

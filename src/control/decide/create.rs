@@ -1,6 +1,7 @@
 //! CreateTopics: name, configs, then partitions and replicas.
 
 use super::{check_assignment, duplicates};
+use crate::base::ids::TopicId;
 use crate::base::limits::{
     CONFIG_VALUE_BYTES_MAX, PARTITIONS_CREATED_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX,
 };
@@ -73,6 +74,41 @@ fn create_topic(draft: &mut Draft, new: NewTopic) -> Result<Arc<Topic>, ControlE
         name: name.clone(),
     }));
     Ok(draft.image.topic(&name).expect("just created").clone())
+}
+
+/// As Kafka makes it. Compaction of this topic is its writer's own matter: it says its state again when the log has
+/// become too long.
+pub(super) fn create_offsets_topic(
+    draft: &mut Draft,
+    id: TopicId,
+) -> Result<Arc<Topic>, ControlError> {
+    let name = names::OFFSETS_TOPIC;
+    let image = &draft.image;
+    if let Some(topic) = image.topic(name) {
+        return Ok(topic.clone());
+    }
+    let config = &image.config.groups;
+    let partitions = check_partitions(config.topic_partitions, 0, image)?;
+    let least = i64::try_from(image.rules.segment_bytes_min).unwrap_or(i64::MAX);
+    let segment_bytes = config.topic_segment_bytes.max(least).to_string();
+    let overrides = [
+        ("cleanup.policy", "compact"),
+        ("compression.type", "producer"),
+        ("segment.bytes", &segment_bytes),
+    ];
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    assert!(!id.is_zero(), "the caller gives a new topic its id");
+    draft.push(Record::TopicCreated(NewTopicRecord {
+        id,
+        internal: true,
+        created_term: image.term,
+        partitions,
+        // As many as there are nodes.
+        replication_factor: 1,
+        overrides: overrides.into_iter().map(owned).collect(),
+        name: name.to_owned(),
+    }));
+    Ok(draft.image.topic(name).expect("just created").clone())
 }
 
 fn check_name(name: &str, image: &Image) -> Result<(), ControlError> {

@@ -4,7 +4,9 @@ use super::create::check_partitions;
 use super::{check_assignment, duplicates};
 use crate::control::command::NewPartitions;
 use crate::control::controller::Draft;
-use crate::control::error::{AssignmentProblem, ControlError, PartitionProblem, RequestProblem};
+use crate::control::error::{
+    AssignmentProblem, ControlError, NameProblem, PartitionProblem, RequestProblem,
+};
 use crate::control::image::{Image, Topic};
 use crate::control::record::Record;
 
@@ -30,6 +32,11 @@ fn grow(draft: &mut Draft, wanted: &NewPartitions) -> Result<u32, ControlError> 
         .ok_or_else(|| ControlError::UnknownTopic {
             name: wanted.name.clone(),
         })?;
+    if topic.internal {
+        // Where a group's state is follows from the number of partitions.
+        let name = wanted.name.clone();
+        return Err(NameProblem::Internal { name }.into());
+    }
     check_count(topic, wanted.count)?;
     let partitions = check_partitions(wanted.count, topic.partitions, image)?;
     if let Some(assignments) = &wanted.assignments {

@@ -26,8 +26,22 @@ pub(crate) mod describe_configs;
 pub(crate) mod incremental_alter_configs;
 
 pub(crate) mod find_coordinator;
+pub(crate) mod heartbeat;
+pub(crate) mod join_group;
+pub(crate) mod leave_group;
+pub(crate) mod sync_group;
+
+pub(crate) mod offset_commit;
+pub(crate) mod offset_delete;
+pub(crate) mod offset_fetch;
+
+pub(crate) mod delete_groups;
+pub(crate) mod describe_groups;
+pub(crate) mod list_groups;
+
 pub(crate) mod init_producer_id;
 
 mod by_shard;
+mod coordinators;
 mod resources;
 mod topics;

@@ -316,3 +316,44 @@ fn a_thousand_topics_one_by_one_stay_apart() {
     );
     assert_eq!(image.version, 1_001);
 }
+
+#[test]
+fn the_topic_of_offsets_is_made_once_and_only_by_the_broker() {
+    let mut controller = controller(&[
+        ("offsets.topic.num.partitions", "7"),
+        ("log.retention.bytes", "1"),
+    ]);
+    let made = |n| Command::CreateOffsetsTopic { id: id(n) };
+    let proposal = controller.propose(made(1));
+    let topic = proposal
+        .image
+        .topic("__consumer_offsets")
+        .expect("made")
+        .clone();
+    assert_eq!(created(&proposal), [Ok(topic.clone())]);
+    assert_eq!(
+        (topic.partitions, topic.replication_factor, topic.internal),
+        (7, 1, true)
+    );
+    assert!(
+        topic.config.cleanup.compact && !topic.config.cleanup.delete,
+        "nothing expires by age or size"
+    );
+    assert_eq!(topic.config.segment_bytes, 104_857_600);
+    let again = controller.propose(made(2));
+    assert_eq!(again.records.len(), 0);
+    assert_eq!(created(&again), [Ok(topic)]);
+    let grown = controller.propose(Command::CreatePartitions {
+        topics: vec![crate::control::command::NewPartitions {
+            name: "__consumer_offsets".to_owned(),
+            count: 8,
+            assignments: None,
+        }],
+        validate_only: false,
+    });
+    assert_eq!(
+        grown.records.len(),
+        0,
+        "a group is found by the number of partitions"
+    );
+}
