@@ -32,6 +32,7 @@ macro_rules! with_apis {
             DeleteGroups delete_groups DeleteGroupsRequest DeleteGroupsResponse
             IncrementalAlterConfigs incremental_alter_configs
                 IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse
+            OffsetDelete offset_delete OffsetDeleteRequest OffsetDeleteResponse
             DescribeCluster describe_cluster DescribeClusterRequest DescribeClusterResponse
         }
     };

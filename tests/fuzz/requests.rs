@@ -10,6 +10,8 @@ use super::World;
 
 #[path = "requests_admin.rs"]
 mod admin;
+#[path = "requests_groups.rs"]
+mod groups;
 #[path = "requests_produce.rs"]
 mod produce;
 #[path = "requests_read.rs"]
@@ -43,6 +45,16 @@ pub(crate) fn cases(api: ApiKey, version: i16, world: &World) -> Vec<Case> {
         ApiKey::ListOffsets => cases.list_offsets(),
         ApiKey::Metadata => cases.metadata(),
         ApiKey::FindCoordinator => cases.find_coordinator(),
+        ApiKey::OffsetCommit => cases.offset_commit(),
+        ApiKey::OffsetFetch => cases.offset_fetch(),
+        ApiKey::JoinGroup => cases.join_group(),
+        ApiKey::Heartbeat => cases.heartbeat(),
+        ApiKey::LeaveGroup => cases.leave_group(),
+        ApiKey::SyncGroup => cases.sync_group(),
+        ApiKey::DescribeGroups => cases.describe_groups(),
+        ApiKey::ListGroups => cases.list_groups(),
+        ApiKey::DeleteGroups => cases.delete_groups(),
+        ApiKey::OffsetDelete => cases.offset_delete(),
         ApiKey::ApiVersions => cases.api_versions(),
         ApiKey::CreateTopics => cases.create_topics(),
         ApiKey::DeleteTopics => cases.delete_topics(),
@@ -101,27 +113,6 @@ impl Cases<'_> {
                 (self.world.topic.clone(), Uuid::ZERO),
                 (NOWHERE.to_owned(), Uuid::ZERO),
             ]
-        }
-    }
-
-    /// There are no groups and no transactions yet: whoever names one is refused.
-    fn find_coordinator(&mut self) {
-        use find_coordinator::*;
-        let request = |key_type: i8, keys: &[&str]| FindCoordinatorRequest {
-            key: keys.first().unwrap_or(&"").to_string(),
-            key_type,
-            coordinator_keys: keys.iter().map(ToString::to_string).collect(),
-            ..Default::default()
-        };
-        if self.version >= 4 {
-            self.add(Valid, "nobody", &request(0, &[]));
-        }
-        self.add(Error, "a group", &request(0, &["group"]));
-        self.add(Error, "a group without a name", &request(0, &[""]));
-        if self.version >= 1 {
-            self.add(Error, "a transactional id", &request(1, &["id"]));
-            self.add(Error, "a share group", &request(2, &["share"]));
-            self.add(Error, "nothing known", &request(-7, &["x", "y"]));
         }
     }
 

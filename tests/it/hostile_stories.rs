@@ -28,6 +28,7 @@ fn ten_thousand_hostile_frames_end_as_tagged() {
         topic_id: client.create_topic("hostile", PARTITIONS, &[]),
         partitions: PARTITIONS,
     };
+    client.find_coordinator("hostile");
     let frames = frames(&world, SEED);
     assert!(frames.len() >= 10_000);
     let stream = Stream::start(&broker.address, "beside");

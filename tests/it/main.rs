@@ -12,6 +12,7 @@ mod durability_stories;
 mod failure_stories;
 mod fetch_stories;
 mod flood_stories;
+mod group_stories;
 mod hostile_stories;
 mod idempotence_stories;
 mod memory_stories;

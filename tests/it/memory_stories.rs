@@ -2,6 +2,7 @@
 
 use crate::harness::broker::Broker;
 use crate::harness::client::{Connection, Question};
+use crate::harness::groups::commit_request;
 use crate::harness::kafka::{fetch_request, new_topic, produce_request};
 use crate::harness::stream::Stream;
 use ottla::base::limits::{PARTITIONS_CREATED_MAX, REQUEST_ELEMENTS_MAX, TOPICS_DETAILED_MAX};
@@ -54,7 +55,7 @@ fn many_crowded_requests_wait_for_each_other() {
 type Ask = fn(&mut Connection);
 
 fn crowds() -> Vec<(&'static str, Ask)> {
-    [of_records(), of_topics()].concat()
+    [of_records(), of_topics(), of_groups(), of_offsets()].concat()
 }
 
 fn of_records() -> Vec<(&'static str, Ask)> {
@@ -135,6 +136,77 @@ fn of_topics() -> Vec<(&'static str, Ask)> {
                 ..Default::default()
             };
             crowd(client, &request, 4);
+        }),
+    ]
+}
+
+fn of_groups() -> Vec<(&'static str, Ask)> {
+    vec![
+        ("DescribeGroups", |client| {
+            client.find_coordinator("crowd");
+            let request = describe_groups::DescribeGroupsRequest {
+                groups: group_names(),
+                ..Default::default()
+            };
+            crowd(client, &request, 5);
+        }),
+        ("DeleteGroups", |client| {
+            client.find_coordinator("crowd");
+            let request = delete_groups::DeleteGroupsRequest {
+                groups_names: group_names(),
+                ..Default::default()
+            };
+            crowd(client, &request, 2);
+        }),
+        ("LeaveGroup", |client| {
+            client.find_coordinator("crowd");
+            let request = leave_group::LeaveGroupRequest {
+                group_id: "crowd".into(),
+                members: vec![leave_group::MemberIdentity::default(); ELEMENTS],
+                ..Default::default()
+            };
+            crowd(client, &request, 5);
+        }),
+    ]
+}
+
+fn group_names() -> Vec<String> {
+    (0..ELEMENTS).map(|index| format!("{index:x}")).collect()
+}
+
+fn of_offsets() -> Vec<(&'static str, Ask)> {
+    vec![
+        ("OffsetCommit", |client| {
+            client.find_coordinator("crowd");
+            let partitions = vec![(0, 1); ELEMENTS];
+            crowd(client, &commit_request("crowd", "crowd", &partitions), 9);
+        }),
+        ("OffsetFetch", |client| {
+            client.find_coordinator("crowd");
+            let group = |group_id| offset_fetch::OffsetFetchRequestGroup {
+                group_id,
+                topics: None,
+                ..Default::default()
+            };
+            let request = offset_fetch::OffsetFetchRequest {
+                groups: group_names().into_iter().map(group).collect(),
+                ..Default::default()
+            };
+            crowd(client, &request, 9);
+        }),
+        ("OffsetDelete", |client| {
+            client.find_coordinator("crowd");
+            client.commit_offsets("crowd", "crowd", &[(0, 1)]);
+            let request = offset_delete::OffsetDeleteRequest {
+                group_id: "crowd".into(),
+                topics: vec![offset_delete::OffsetDeleteRequestTopic {
+                    name: "crowd".into(),
+                    partitions: vec![Default::default(); ELEMENTS],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            };
+            crowd(client, &request, 0);
         }),
     ]
 }

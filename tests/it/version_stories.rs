@@ -4,6 +4,7 @@ use crate::harness::batches;
 use crate::harness::batches::Record;
 use crate::harness::broker::Broker;
 use crate::harness::client::{Connection, Question};
+use crate::harness::groups::commit_request;
 use crate::harness::kafka::{FETCH_VERSION, fetch_request, new_topic, produce_request};
 use ottla::base::ids::Uuid;
 use ottla::wire::messages as m;
@@ -19,7 +20,15 @@ const SERVED: &[(i16, i16, i16)] = &[
     (1, 4, 18),
     (2, 1, 10),
     (3, 0, 13),
+    (8, 2, 9),
+    (9, 1, 9),
     (10, 0, 6),
+    (11, 0, 9),
+    (12, 0, 4),
+    (13, 0, 5),
+    (14, 0, 5),
+    (15, 0, 6),
+    (16, 0, 5),
     (18, 0, 4),
     (19, 2, 7),
     (20, 1, 6),
@@ -28,7 +37,9 @@ const SERVED: &[(i16, i16, i16)] = &[
     (23, 2, 4),
     (32, 1, 4),
     (37, 0, 3),
+    (42, 0, 2),
     (44, 0, 1),
+    (47, 0, 0),
     (60, 0, 2),
 ];
 
@@ -42,6 +53,13 @@ const NEEDED_BY_LIBRDKAFKA: &[(&str, i16, i16)] = &[
     ("offsets by time", 2, 1),
     ("idempotence", 22, 0),
     ("lz4", 10, 0),
+    ("balanced consumer", 8, 2),
+    ("balanced consumer", 9, 1),
+    ("balanced consumer", 10, 0),
+    ("balanced consumer", 11, 0),
+    ("balanced consumer", 12, 0),
+    ("balanced consumer", 13, 0),
+    ("balanced consumer", 14, 0),
     ("api versions", 18, 0),
 ];
 
@@ -155,9 +173,7 @@ fn ask_the_rest(client: &mut Connection, key: ApiKey, version: i16) -> i16 {
             };
             let answer = client.call(&request, version);
             let many = answer.coordinators.first().map(|found| found.error_code);
-            // There are no groups yet, and it says so.
-            let code = many.unwrap_or(answer.error_code);
-            code - ErrorCode::GroupAuthorizationFailed.code()
+            many.unwrap_or(answer.error_code)
         }
         ApiKey::DeleteTopics => {
             let name = format!("deleted-{version}");
@@ -205,6 +221,87 @@ fn ask_the_rest(client: &mut Connection, key: ApiKey, version: i16) -> i16 {
                 )
                 .error_code
         }
+        _ => ask_about_groups(client, key, version),
+    }
+}
+
+fn ask_about_groups(client: &mut Connection, key: ApiKey, version: i16) -> i16 {
+    const GROUP: &str = "every-version";
+    // Nobody is a member: what only members may ask has one answer.
+    let no_member = ErrorCode::UnknownMemberId.code();
+    client.find_coordinator(GROUP);
+    match key {
+        ApiKey::OffsetCommit => {
+            let request = commit_request(GROUP, "every-version", &[(0, 1)]);
+            client.call(&request, version).topics[0].partitions[0].error_code
+        }
+        ApiKey::OffsetFetch => client.committed_at(GROUP, "every-version", 0, version).0,
+        ApiKey::JoinGroup => {
+            let request = m::join_group::JoinGroupRequest {
+                group_id: GROUP.into(),
+                session_timeout_ms: 6_000,
+                member_id: "nobody".into(),
+                protocol_type: "consumer".into(),
+                protocols: vec![m::join_group::JoinGroupRequestProtocol::default()],
+                ..Default::default()
+            };
+            client.call(&request, version).error_code - no_member
+        }
+        ApiKey::SyncGroup => {
+            let named = (version >= 5).then(|| "x".to_owned());
+            let request = m::sync_group::SyncGroupRequest {
+                group_id: GROUP.into(),
+                protocol_type: named.clone(),
+                protocol_name: named,
+                ..Default::default()
+            };
+            client.call(&request, version).error_code - no_member
+        }
+        ApiKey::Heartbeat => {
+            let request = m::heartbeat::HeartbeatRequest {
+                group_id: GROUP.into(),
+                ..Default::default()
+            };
+            client.call(&request, version).error_code - no_member
+        }
+        ApiKey::LeaveGroup => {
+            let request = m::leave_group::LeaveGroupRequest {
+                group_id: GROUP.into(),
+                members: vec![m::leave_group::MemberIdentity::default()],
+                ..Default::default()
+            };
+            let answer = client.call(&request, version);
+            let member = answer.members.first().map(|member| member.error_code);
+            member.unwrap_or(answer.error_code) - no_member
+        }
+        _ => ask_of_groups(client, key, version),
+    }
+}
+
+fn ask_of_groups(client: &mut Connection, key: ApiKey, version: i16) -> i16 {
+    const GROUP: &str = "every-version";
+    match key {
+        ApiKey::DescribeGroups => client.describe_group(GROUP, version).error_code,
+        ApiKey::ListGroups => {
+            let request = m::list_groups::ListGroupsRequest::default();
+            client.call(&request, version).error_code
+        }
+        ApiKey::DeleteGroups => {
+            let name = format!("deleted-{version}");
+            client.commit_offsets(&name, "every-version", &[(0, 1)]);
+            let request = m::delete_groups::DeleteGroupsRequest {
+                groups_names: vec![name],
+                ..Default::default()
+            };
+            client.call(&request, version).results[0].error_code
+        }
+        ApiKey::OffsetDelete => {
+            let request = m::offset_delete::OffsetDeleteRequest {
+                group_id: GROUP.into(),
+                ..Default::default()
+            };
+            client.call(&request, version).error_code
+        }
         other => panic!("{other} is served but no story asks it"),
     }
 }
@@ -235,7 +332,7 @@ fn what_has_no_answer_closes_the_connection() {
     let rows: &[(&str, i16, i16)] = &[
         ("a key that is none", 999, 0),
         ("a negative key", -1, 0),
-        ("an API that is not served yet", 11, 0),
+        ("an API that is not served yet", 17, 0),
         ("a version above the range", 3, 14),
         ("a version below the range", 1, 3),
         ("Produce 2, advertised but of an old record format", 0, 2),

@@ -31,6 +31,16 @@ questions! {
     ProduceRequest, Produce, ProduceResponse;
     FetchRequest, Fetch, FetchResponse;
     m::find_coordinator::FindCoordinatorRequest, FindCoordinator, m::find_coordinator::FindCoordinatorResponse;
+    m::join_group::JoinGroupRequest, JoinGroup, m::join_group::JoinGroupResponse;
+    m::sync_group::SyncGroupRequest, SyncGroup, m::sync_group::SyncGroupResponse;
+    m::heartbeat::HeartbeatRequest, Heartbeat, m::heartbeat::HeartbeatResponse;
+    m::leave_group::LeaveGroupRequest, LeaveGroup, m::leave_group::LeaveGroupResponse;
+    m::offset_commit::OffsetCommitRequest, OffsetCommit, m::offset_commit::OffsetCommitResponse;
+    m::offset_fetch::OffsetFetchRequest, OffsetFetch, m::offset_fetch::OffsetFetchResponse;
+    m::offset_delete::OffsetDeleteRequest, OffsetDelete, m::offset_delete::OffsetDeleteResponse;
+    m::describe_groups::DescribeGroupsRequest, DescribeGroups, m::describe_groups::DescribeGroupsResponse;
+    m::list_groups::ListGroupsRequest, ListGroups, m::list_groups::ListGroupsResponse;
+    m::delete_groups::DeleteGroupsRequest, DeleteGroups, m::delete_groups::DeleteGroupsResponse;
     m::list_offsets::ListOffsetsRequest, ListOffsets, m::list_offsets::ListOffsetsResponse;
     m::metadata::MetadataRequest, Metadata, m::metadata::MetadataResponse;
     m::api_versions::ApiVersionsRequest, ApiVersions, m::api_versions::ApiVersionsResponse;

@@ -14,6 +14,7 @@ pub mod batches;
 pub mod broker;
 pub mod client;
 pub mod directory;
+pub mod groups;
 pub mod kafka;
 pub mod mount;
 pub mod operator;
