@@ -198,8 +198,11 @@ pub const GROUPS_MAX: usize = 20_000;
 pub const GROUP_MEMBERS_MAX: usize = 10_000;
 /// What the members of one group say of themselves, and what their leader assigns; one record holds both.
 pub const GROUP_BYTES_MAX: usize = MIB;
-/// Memory of all groups and offsets of one coordinator; commits and new groups beyond it are refused.
-pub const GROUP_STATE_BYTES_MAX: usize = 64 * MIB;
+/// Memory of all groups and offsets of one coordinator; commits and new groups beyond it are refused. Not of the pool:
+/// the 50 coordinators there are by default hold 800 MiB at most, five million offsets.
+pub const GROUP_STATE_BYTES_MAX: usize = 16 * MIB;
+/// Offsets looked at for expiry in one turn: about a millisecond.
+pub const OFFSETS_EXPIRED_PER_TURN: usize = 5_000;
 /// Records of one coordinator that wait for the disk; commits beyond it are refused.
 pub const GROUP_QUEUED_BYTES_MAX: usize = 4 * MIB;
 /// A coordinator's log below this is not written anew, however little of it is live.

@@ -151,7 +151,14 @@ impl Group {
     pub(super) fn bury(&mut self, turn: &mut Turn<'_>, ticket: Option<Ticket>) {
         self.transition(GroupState::Dead, turn.now.wall);
         let mut keys: Vec<OffsetKey> = self.offsets.iter().map(|(key, _)| key.clone()).collect();
-        keys.extend(turn.writes.pending_offsets(&self.id));
+        if turn.writes.has_pending(&self.id) {
+            let pending = turn.writes.pending_offsets();
+            keys.extend(
+                pending
+                    .filter(|(group, _)| *group == self.id)
+                    .map(|(_, key)| key),
+            );
+        }
         keys.sort();
         keys.dedup();
         let mut records: Vec<_> = keys

@@ -16,7 +16,6 @@ use crate::base::limits::{GROUP_QUEUED_BYTES_MAX, GROUP_STATE_BYTES_MAX, GROUPS_
 use crate::base::offset::Offset;
 use crate::base::time::{Instant, Now};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
@@ -38,6 +37,8 @@ pub struct Coordinator {
     /// Of every group with a deadline one, never later than its first.
     alarms: BTreeSet<(Instant, GroupId)>,
     pub(super) next_expiry: Instant,
+    /// The last group that this round of expiry has looked at.
+    pub(super) expiry_from: Option<GroupId>,
     pub(super) writes: Writes,
     /// Memory of all groups.
     pub(super) state_bytes: usize,
@@ -55,6 +56,7 @@ impl Coordinator {
             groups: BTreeMap::new(),
             alarms: BTreeSet::new(),
             next_expiry: Instant(u64::MAX),
+            expiry_from: None,
             writes: Writes::new(&settings),
             state_bytes: 0,
             replayed_bytes: 0,
@@ -127,34 +129,7 @@ impl Coordinator {
             self.with_group(&id, now, |group, turn| group.on_deadline(turn));
         }
         if self.next_expiry <= now.instant {
-            let wait = Duration::from_millis(self.settings.expiry_check_ms);
-            self.next_expiry = now.instant.plus(wait);
             self.expire(now);
-        }
-        self.settle(now);
-    }
-
-    /// Offsets in topics that are gone mean nothing.
-    pub fn on_topics_deleted(&mut self, topics: &[&str], now: Now) {
-        if self.phase != Phase::Serving {
-            return;
-        }
-        let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
-        for id in ids {
-            self.with_group(&id, now, |group, turn| {
-                let of_topics = |topic: &str| topics.contains(&topic);
-                let known = group.offsets.iter().map(|(key, _)| key.clone());
-                let mut keys: BTreeSet<_> = known.filter(|key| of_topics(&key.0)).collect();
-                keys.extend(
-                    turn.writes
-                        .pending_offsets(&group.id)
-                        .filter(|key| of_topics(&key.0)),
-                );
-                if group.state != GroupState::Dead && !keys.is_empty() {
-                    let records = keys.into_iter().map(|key| group.offset_record(key, None));
-                    turn.write(records.collect(), Effect::None);
-                }
-            });
         }
         self.settle(now);
     }
@@ -166,7 +141,7 @@ impl Coordinator {
 
     fn end(&mut self, phase: Phase, now: Now) {
         self.phase = phase;
-        for write in self.writes.drain().collect::<Vec<_>>() {
+        for write in self.writes.drain() {
             self.give_up(write, WriteError::Refused, now);
         }
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
@@ -174,7 +149,7 @@ impl Coordinator {
             self.with_group(&id, now, |group, turn| group.dismiss(turn));
         }
         // What giving up and dismissing wanted to be written is not.
-        self.writes.drain().for_each(drop);
+        drop(self.writes.drain());
         self.alarms.clear();
         self.next_expiry = Instant(u64::MAX);
     }
@@ -390,30 +365,8 @@ impl Coordinator {
         }
     }
 
-    /// A group of which nothing is left goes with its last offset.
-    fn expire(&mut self, now: Now) {
-        let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
-        for id in ids {
-            self.with_group(&id, now, |group, turn| {
-                if group.state == GroupState::Dead || turn.writes.has_pending(&group.id) {
-                    return;
-                }
-                let expired = group.expired_offsets(turn);
-                let is_last = expired.len() == group.offsets.len() && group.expected.is_empty();
-                if group.state == GroupState::Empty && is_last {
-                    group.bury(turn, None);
-                } else if !expired.is_empty() {
-                    let records = expired
-                        .into_iter()
-                        .map(|key| group.offset_record(key, None));
-                    turn.write(records.collect(), Effect::None);
-                }
-            });
-        }
-    }
-
     /// Gives the log what there is, unless it is busy.
-    fn settle(&mut self, now: Now) {
+    pub(super) fn settle(&mut self, now: Now) {
         if self.phase != Phase::Serving {
             return;
         }

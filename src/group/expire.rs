@@ -1,7 +1,6 @@
-//! What time does to a group: members fall silent, phases end, offsets grow old.
+//! What time does to a group: members fall silent, phases end.
 
 use super::classic::{Group, GroupState};
-use super::offsets::{Committed, OffsetKey};
 use super::turn::Turn;
 use crate::base::time::Instant;
 
@@ -12,7 +11,8 @@ impl Group {
         self.alarm = None;
         for id in due(self.expected.iter().map(|(id, at)| (id, *at)), now) {
             self.expected.remove(&id);
-            self.on_member_gone_while_joining(turn);
+            // It never was a member of a generation.
+            self.complete_if_joined(turn);
         }
         let silent = self
             .members
@@ -44,13 +44,6 @@ impl Group {
         self.alarm = all.min();
     }
 
-    /// Nobody came with an id given out. Such an id never was a member of a generation.
-    fn on_member_gone_while_joining(&mut self, turn: &mut Turn<'_>) {
-        if self.state == GroupState::PreparingRebalance && self.have_all_joined() {
-            self.complete_join(turn);
-        }
-    }
-
     fn on_silence(&mut self, turn: &mut Turn<'_>, id: &str) {
         let Some(member) = self.members.get_mut(id) else {
             return;
@@ -79,31 +72,6 @@ impl Group {
             self.remove(&id);
         }
         self.prepare_rebalance(turn);
-    }
-
-    /// Offsets nobody may miss any more. Those of topics the group consumes are kept.
-    pub(super) fn expired_offsets(&self, turn: &Turn<'_>) -> Vec<OffsetKey> {
-        let now = turn.now.wall;
-        let retention_ms = turn.settings.offsets_retention_ms;
-        let is_simple = self.protocol_type.is_none();
-        let since = |committed: &Committed| match self.state {
-            _ if is_simple => Some(committed.committed_at),
-            GroupState::Empty if self.state_since.0 >= 0 => Some(self.state_since),
-            GroupState::Empty => Some(committed.committed_at),
-            GroupState::Stable if self.speaks_consumer() && self.subscribed.is_some() => {
-                Some(committed.committed_at)
-            }
-            _ => None,
-        };
-        let is_old = |committed: &Committed| match (since(committed), committed.expires) {
-            (None, _) => false,
-            (Some(_), Some(expires)) => now >= expires,
-            (Some(since), None) => now.millis_since(since) >= retention_ms,
-        };
-        let offsets = self.offsets.iter();
-        let old =
-            offsets.filter(|(key, committed)| !self.is_subscribed(&key.0) && is_old(committed));
-        old.map(|(key, _)| key.clone()).collect()
     }
 }
 

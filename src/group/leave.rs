@@ -19,13 +19,7 @@ impl Group {
             .map(|leaver| self.leave_one(turn, leaver))
             .collect();
         if left.iter().any(Result::is_ok) {
-            match self.state {
-                GroupState::Stable | GroupState::CompletingRebalance => {
-                    self.prepare_rebalance(turn)
-                }
-                GroupState::PreparingRebalance => self.complete_if_joined(turn),
-                GroupState::Empty | GroupState::Dead => {}
-            }
+            self.on_member_gone(turn);
         }
         Ok(left)
     }

@@ -27,6 +27,7 @@ mod sync;
 
 mod commit;
 mod offsets;
+mod prune;
 
 mod rewrite;
 mod state_codec;

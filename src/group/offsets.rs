@@ -51,6 +51,12 @@ impl Offsets {
         self.by_partition.iter()
     }
 
+    pub(super) fn of_topic(&self, topic: &str) -> impl Iterator<Item = &OffsetKey> {
+        let first = (Arc::from(topic), i32::MIN);
+        let last = (Arc::from(topic), i32::MAX);
+        self.by_partition.range(first..=last).map(|(key, _)| key)
+    }
+
     /// Those behind `after`, in order.
     pub(super) fn behind(
         &self,

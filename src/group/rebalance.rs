@@ -168,8 +168,8 @@ impl Group {
     pub(super) fn on_member_gone(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             GroupState::Stable | GroupState::CompletingRebalance => self.prepare_rebalance(turn),
-            GroupState::PreparingRebalance if self.have_all_joined() => self.complete_join(turn),
-            _ => {}
+            GroupState::PreparingRebalance => self.complete_if_joined(turn),
+            GroupState::Empty | GroupState::Dead => {}
         }
     }
 }

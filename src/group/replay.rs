@@ -49,8 +49,9 @@ impl Coordinator {
         self.with_group(id, now, |group, _| group.apply(record));
     }
 
-    /// The log has been read to its end. Members get a whole session to be heard of.
-    pub fn on_loaded(&mut self, now: Now) {
+    /// The log has been read to its end. Members get a whole session to be heard of; offsets of topics that do not
+    /// exist any more are not kept.
+    pub fn on_loaded(&mut self, exists: impl Fn(&str) -> bool, now: Now) {
         if self.phase != Phase::Loading {
             return;
         }
@@ -73,6 +74,8 @@ impl Coordinator {
         let live = self.state_bytes as u64;
         self.writes
             .recovered(self.replayed_bytes, live, &self.settings);
+        self.forget_missing_topics(exists, now);
+        self.settle(now);
     }
 
     /// The log cannot be read. Nothing is served: an offset that is not shown must not be taken for none.

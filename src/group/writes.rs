@@ -58,6 +58,8 @@ pub(super) struct Writes {
     queued_bytes: usize,
     in_flight: Option<Vec<Write>>,
     in_flight_bytes: u64,
+    /// How many writes of a group wait or are under way.
+    pending: BTreeMap<GroupId, usize>,
     /// What a restart would read.
     log_bytes: u64,
     rewrite_above: u64,
@@ -100,6 +102,7 @@ impl Writes {
             queued_bytes: 0,
             in_flight: None,
             in_flight_bytes: 0,
+            pending: BTreeMap::new(),
             log_bytes: 0,
             rewrite_above: settings.log_bytes_min as u64,
             rewrite: None,
@@ -112,6 +115,7 @@ impl Writes {
             "what changes nothing is not written"
         );
         self.queued_bytes += write.bytes;
+        *self.pending.entry(write.group().clone()).or_default() += 1;
         self.queued.push_back(write);
     }
 
@@ -173,6 +177,7 @@ impl Writes {
         settings: &GroupSettings,
     ) -> (Vec<Write>, Option<Offset>) {
         let writes = self.in_flight.take().expect("a batch was under way");
+        self.settled(&writes);
         self.log_bytes += self.in_flight_bytes;
         let Some(rewrite) = &mut self.rewrite else {
             return (writes, None);
@@ -190,6 +195,7 @@ impl Writes {
     /// Nothing of the batch counts. What waits behind it was decided as if it did, so it goes too.
     pub(super) fn failed(&mut self) -> Vec<Write> {
         let mut writes = self.in_flight.take().expect("a batch was under way");
+        self.settled(&writes);
         if self.rewrite.take().is_some() {
             self.rewrite_above = 2 * self.log_bytes;
         }
@@ -198,9 +204,21 @@ impl Writes {
     }
 
     /// What has not been given to the log.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Write> + use<> {
+    pub(super) fn drain(&mut self) -> Vec<Write> {
         self.queued_bytes = 0;
-        std::mem::take(&mut self.queued).into_iter()
+        let writes: Vec<Write> = std::mem::take(&mut self.queued).into();
+        self.settled(&writes);
+        writes
+    }
+
+    fn settled(&mut self, writes: &[Write]) {
+        for write in writes {
+            let count = self.pending.get_mut(write.group()).expect("it was pushed");
+            *count -= 1;
+            if *count == 0 {
+                self.pending.remove(write.group());
+            }
+        }
     }
 
     pub(super) fn queued_bytes(&self) -> usize {
@@ -209,25 +227,22 @@ impl Writes {
 
     /// Whether something of this group is not yet decided by the disk.
     pub(super) fn has_pending(&self, group: &GroupId) -> bool {
-        self.pending().any(|write| write.group() == group)
+        self.pending.contains_key(group)
     }
 
-    /// Offsets of this group that may come to be.
-    pub(super) fn pending_offsets(&self, wanted: &GroupId) -> impl Iterator<Item = OffsetKey> {
-        let records = self.pending().flat_map(|write| &write.records);
-        records.filter_map(move |record| match record {
+    /// Offsets that may come to be.
+    pub(super) fn pending_offsets(&self) -> impl Iterator<Item = (GroupId, OffsetKey)> {
+        let pending = self.in_flight.iter().flatten().chain(&self.queued);
+        let records = pending.flat_map(|write| &write.records);
+        records.filter_map(|record| match record {
             StateRecord::Offset {
                 group,
                 topic,
                 partition,
                 value: Some(_),
-            } if group == wanted => Some((topic.clone(), *partition)),
+            } => Some((group.clone(), (topic.clone(), *partition))),
             _ => None,
         })
-    }
-
-    fn pending(&self) -> impl Iterator<Item = &Write> {
-        self.in_flight.iter().flatten().chain(&self.queued)
     }
 }
 

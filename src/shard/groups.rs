@@ -49,7 +49,7 @@ impl Core {
             Ok(marks.log_start() == marks.high_watermark())
         };
         if self.look(id, is_empty) == Ok(true) {
-            self.group_turn(id, |coordinator, now| coordinator.on_loaded(now));
+            self.groups_loaded(id);
             return;
         }
         let core = self.clone();
@@ -76,7 +76,7 @@ impl Core {
                         "records of consumer groups that this release cannot read are left out"
                     );
                 }
-                self.group_turn(id, |coordinator, now| coordinator.on_loaded(now));
+                self.groups_loaded(id);
             }
             Err(error) => {
                 tracing::error!(
@@ -87,6 +87,12 @@ impl Core {
                 self.group_turn(id, |coordinator, _| coordinator.on_load_failed());
             }
         }
+    }
+
+    fn groups_loaded(self: &Rc<Core>, id: PartitionId) {
+        let image = self.image.borrow().clone();
+        let exists = |topic: &str| image.topic(topic).is_some();
+        self.group_turn(id, |coordinator, now| coordinator.on_loaded(exists, now));
     }
 
     async fn replay_groups(

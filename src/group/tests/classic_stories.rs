@@ -60,6 +60,21 @@ fn the_first_rebalance_waits_for_more_members_while_they_come() {
 }
 
 #[test]
+fn a_member_that_leaves_during_the_first_delay_does_not_end_it() {
+    let mut world = World::new();
+    let first = world.join(old_join(""));
+    world.pass_ms(2_000);
+    let second = world.join(old_join(""));
+    let leaver = world.describe().expect("a group").members[0].member.clone();
+    assert_eq!(world.leave(&leaver, None), Ok(()));
+    world.pass_ms(500);
+    let answered = [first, second].map(|join| world.taken(join).is_some());
+    assert_ne!(answered[0], answered[1], "the other one waits on");
+    world.pass_ms(10_000);
+    assert_eq!(world.state(), GroupState::CompletingRebalance);
+}
+
+#[test]
 fn without_a_delay_the_first_rebalance_is_over_at_once() {
     let mut world = World::with(GroupSettings {
         initial_delay_ms: 0,

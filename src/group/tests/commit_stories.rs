@@ -1,6 +1,7 @@
 //! Offsets: committed, shown, deleted, expired.
 
 use super::world::*;
+use crate::base::limits::OFFSETS_EXPIRED_PER_TURN;
 use crate::group::GroupError as Error;
 use crate::group::*;
 
@@ -314,6 +315,45 @@ fn offsets_go_with_their_topic() {
     assert_eq!(world.offsets(), [(0, 9)]);
     world.restart();
     assert_eq!(world.offsets(), [(0, 9)]);
+}
+
+#[test]
+fn offsets_of_a_topic_that_is_gone_after_a_start_go_too() {
+    let mut world = World::new();
+    for topic in ["topic", "gone"] {
+        let ticket = world.ask(Command::Commit(commit(who("", -1), topic, 0, 1)));
+        assert_eq!(world.committed(ticket), Ok(()));
+    }
+    world.missing_topics = vec!["gone"];
+    world.restart();
+    assert_eq!(world.offsets(), [(0, 1)]);
+    world.missing_topics.clear();
+    world.restart();
+    assert_eq!(world.offsets(), [(0, 1)], "for good");
+}
+
+#[test]
+fn old_offsets_of_many_groups_expire_in_several_turns() {
+    let mut world = World::with(GroupSettings {
+        expiry_check_ms: RETENTION_MS,
+        ..GroupSettings::default()
+    });
+    let count = 2 * OFFSETS_EXPIRED_PER_TURN;
+    for number in 0..count {
+        let mut who = who("", -1);
+        who.group = format!("group-{number}").into();
+        let ticket = world.ask(Command::Commit(commit(who, "topic", 0, 1)));
+        assert_eq!(world.committed(ticket), Ok(()));
+    }
+    let groups = |world: &World| world.coordinator.list().expect("serving").len();
+    world.pass_ms(RETENTION_MS - 1);
+    assert_eq!(groups(&world), count);
+    let at = world.coordinator.next_deadline().expect("expiry");
+    world.pass_to(at);
+    let left = groups(&world);
+    assert!((1..count).contains(&left), "{left} after the first turn");
+    world.pass_ms(0);
+    assert_eq!(groups(&world), 0);
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn what_others_wrote_into_the_log_is_left_out() {
             .replay(b"garbage", world.log_start, world.now()),
         1
     );
-    world.coordinator.on_loaded(world.now());
+    world.coordinator.on_loaded(|_| true, world.now());
     assert_eq!(world.coordinator.list(), Ok(Vec::new()));
 }
 
@@ -171,7 +171,7 @@ fn a_broker_may_stop_while_it_reads_the_log() {
             .replay(&batch, world.log_start, world.now());
         assert_eq!(unread, 0);
         match ends_well {
-            true => world.coordinator.on_loaded(world.now()),
+            true => world.coordinator.on_loaded(|_| true, world.now()),
             false => world.coordinator.on_load_failed(),
         }
         let late = world.commit(0, 2);

@@ -24,6 +24,8 @@ pub(super) struct World {
     /// Durable batches with their base offset.
     pub(super) log: Vec<(Offset, Bytes)>,
     pub(super) log_start: Offset,
+    /// Every topic but these exists.
+    pub(super) missing_topics: Vec<&'static str>,
     /// Writes end at once, well.
     pub(super) writes_at_once: bool,
 }
@@ -43,9 +45,10 @@ impl World {
             under_way: VecDeque::new(),
             log: Vec::new(),
             log_start: Offset::ZERO,
+            missing_topics: Vec::new(),
             writes_at_once: true,
         };
-        world.coordinator.on_loaded(world.now());
+        world.coordinator.on_loaded(|_| true, world.now());
         world
     }
 
@@ -63,7 +66,9 @@ impl World {
                 assert_eq!(self.coordinator.replay(&stamped, start, now), 0);
             }
         }
-        self.coordinator.on_loaded(now);
+        let missing = &self.missing_topics;
+        let exists = |topic: &str| !missing.contains(&topic);
+        self.coordinator.on_loaded(exists, now);
         self.drain();
     }
 
@@ -87,6 +92,13 @@ impl World {
             self.drain();
         }
         self.now_ms = end;
+    }
+
+    /// Lets time pass to this deadline, and this one alone be met.
+    pub(super) fn pass_to(&mut self, deadline: Instant) {
+        self.now_ms = deadline.0.div_ceil(1_000_000);
+        self.coordinator.on_deadline(self.now());
+        self.drain();
     }
 
     /// Lets time pass in steps until this is answered.
