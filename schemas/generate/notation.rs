@@ -137,9 +137,12 @@ impl Api {
                 let present =
                     |field: &&Field| field.versions.contains(version) && field.tag.is_none();
                 let fields = fields.iter().filter(present);
-                let bytes = fields
-                    .map(|field| self.least_bytes(&field.kind, version))
-                    .sum::<usize>();
+                let least = |field: &Field| match (&field.kind, field.nullable) {
+                    // One byte says whether it is there.
+                    (Kind::Struct { .. }, Some(_)) => 1,
+                    (kind, _) => self.least_bytes(kind, version),
+                };
+                let bytes = fields.map(least).sum::<usize>();
                 bytes + usize::from(flexible)
             }
         }

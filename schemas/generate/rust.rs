@@ -1,6 +1,7 @@
 //! Rust for parsed schemas: one module per API; a struct per message and nested struct, with `Default`, `Decode` and
 //! `Encode`. An API written by hand is re-exported under the same module name.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::notation::{Api, Field, Kind, Versions};
@@ -20,6 +21,7 @@ pub(crate) fn module(apis: &[Api]) -> String {
             );
         } else {
             push(&mut out, "use crate::wire::primitive::*;");
+            let mut written = BTreeSet::new();
             for (suffix, fields) in [("Request", &api.request), ("Response", &api.response)] {
                 let message = Struct {
                     api,
@@ -27,7 +29,7 @@ pub(crate) fn module(apis: &[Api]) -> String {
                     fields,
                     outermost: true,
                 };
-                message.write(&mut out);
+                message.write(&mut out, &mut written);
             }
         }
         push(&mut out, "}");
@@ -49,7 +51,11 @@ struct Struct<'a> {
 }
 
 impl Struct<'_> {
-    fn write(&self, out: &mut String) {
+    /// Once, where request and response share a struct.
+    fn write(&self, out: &mut String, written: &mut BTreeSet<String>) {
+        if !written.insert(self.name.clone()) {
+            return;
+        }
         self.write_type(out);
         self.write_default(out);
         self.write_decode(out);
@@ -62,7 +68,7 @@ impl Struct<'_> {
                     fields,
                     outermost: false,
                 }
-                .write(out);
+                .write(out, written);
             }
         }
     }
@@ -240,7 +246,12 @@ impl Struct<'_> {
         match kind {
             Kind::String => format!("reader.{nullable}string(flexible)"),
             Kind::Bytes | Kind::Records => format!("reader.{nullable}bytes(flexible)"),
-            Kind::Struct { name, .. } => format!("{name}::decode(reader, version)"),
+            Kind::Struct { name, .. } if nullable.is_empty() => {
+                format!("{name}::decode(reader, version)")
+            }
+            Kind::Struct { name, .. } => {
+                format!("reader.nullable_struct(|reader| {name}::decode(reader, version))")
+            }
             Kind::Array(element) => {
                 let least = self
                     .api
@@ -286,7 +297,12 @@ impl Struct<'_> {
         match kind {
             Kind::String => format!("{writer}.{nullable}string(flexible, {value})"),
             Kind::Bytes | Kind::Records => format!("{writer}.{nullable}bytes(flexible, {value})"),
-            Kind::Struct { .. } => format!("{value}.encode({writer}, version)"),
+            Kind::Struct { .. } if nullable.is_empty() => {
+                format!("{value}.encode({writer}, version)")
+            }
+            Kind::Struct { .. } => format!(
+                "{writer}.nullable_struct({value}, |writer, value| value.encode(writer, version))"
+            ),
             Kind::Array(element) => {
                 let one = match **element {
                     Kind::String | Kind::Bytes | Kind::Records | Kind::Struct { .. } => "value",

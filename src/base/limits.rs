@@ -111,6 +111,8 @@ pub const IDLE_RECORD_AFTER_MS: u64 = 20;
 pub const PRODUCER_WINDOW_BATCHES: usize = 5;
 /// Producers remembered per partition; the least recently used goes first.
 pub const PRODUCERS_PER_PARTITION_MAX: usize = 10_000;
+/// Producers of one shard's partitions that one answer lists; the partitions beyond are refused.
+pub const PRODUCERS_DESCRIBED_MAX: usize = 20_000;
 /// Expired producers are looked for this often, at most (Kafka: `producer.id.expiration.check.interval.ms`).
 pub const PRODUCER_EXPIRY_CHECK_MS: i64 = 600_000;
 /// Waiting for the superblock of a directory before "directory in use".
@@ -214,6 +216,8 @@ pub const NEW_MEMBER_JOIN_MS_MAX: i32 = 300_000;
 /// Longest stop: after it what is left is cut off.
 pub const STOP_MS_MAX: u64 = 30_000;
 
+// Every partition can be described.
+const _: () = assert!(PRODUCERS_PER_PARTITION_MAX <= PRODUCERS_DESCRIBED_MAX);
 // Every reader has a buffer, whatever the others read ahead.
 const _: () = assert!(COLD_BUFFERS_MAX >= COLD_READERS_MAX);
 const _: () = assert!(DECOMPRESSED_FLOOR_BYTES <= DECOMPRESSED_BYTES_MAX);

@@ -175,6 +175,8 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "Default of the topic config file.delete.delay.ms."),
     key!("max.connections.per.ip", Int, Some("2147483647"), AtLeast(0), Dynamic,
         "Most connections from one address; further ones are closed."),
+    key!("max.request.partition.size.limit", Int, Some("2000"), AtLeast(1), Restart,
+        "Most partitions of one answer that describes topics page by page."),
     key!("message.max.bytes", Int, Some("1048588"), AtLeast(0), Dynamic,
         "Default of the topic config max.message.bytes."),
     key!("min.insync.replicas", Int, Some("1"), AtLeast(1), Dynamic,

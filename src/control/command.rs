@@ -81,6 +81,8 @@ pub struct NewPartitions {
 pub struct AlterResource {
     pub resource: Resource,
     pub operations: Vec<ConfigOperation>,
+    /// What they do not name loses its value.
+    pub replaces: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -108,6 +108,19 @@ pub(super) fn alter(resource: Resource, operations: Vec<ConfigOperation>) -> Com
         resources: vec![AlterResource {
             resource,
             operations,
+            replaces: false,
+        }],
+        validate_only: false,
+    }
+}
+
+/// These configs, and no others.
+pub(super) fn replace(resource: Resource, operations: Vec<ConfigOperation>) -> Command {
+    Command::AlterConfigs {
+        resources: vec![AlterResource {
+            resource,
+            operations,
+            replaces: true,
         }],
         validate_only: false,
     }

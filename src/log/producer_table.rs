@@ -61,7 +61,7 @@ impl Producer {
         self.batches.iter()
     }
 
-    fn last_batch(&self) -> &ProducerBatch {
+    pub fn last_batch(&self) -> &ProducerBatch {
         self.batches.back().expect("a producer has a batch")
     }
 }

@@ -23,6 +23,7 @@ pub use action::{Action, Appended, Caller, Outcome, Unavailable, UnknownCause};
 pub use append::{AppendError, Dispatched};
 pub use log_start::DeleteRecordsError;
 pub use partition::{Partition, PartitionSettings, PartitionState};
+pub use producer_state::ActiveProducer;
 pub use read::{
     EpochEnd, FoundOffset, Isolation, OffsetAnswer, OffsetQuery, ReadError, ReadRequest, ReadView,
 };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::action::{Action, Appended, Caller, Outcome, Unavailable, UnknownCause};
-use super::producer_state::ProducerState;
+use super::producer_state::{ActiveProducer, ProducerState};
 use super::stats::PartitionStats;
 use super::waiters::{DataWaiters, Parked};
 use super::watermarks::Watermarks;
@@ -205,6 +205,12 @@ impl Partition {
     /// Includes batches that are not durable yet.
     pub fn producers(&self) -> &ProducerTable {
         self.producers.table()
+    }
+
+    /// Producers that may write again. Unlike the table, without those that have expired.
+    pub fn active_producers(&self, now: Timestamp) -> impl Iterator<Item = ActiveProducer> {
+        let expiration_ms = self.settings.producer_expiration_ms;
+        self.producers.active(now, expiration_ms)
     }
 
     pub fn settings(&self) -> &PartitionSettings {

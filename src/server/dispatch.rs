@@ -38,6 +38,7 @@ pub(super) fn order(frame: &[u8]) -> Order {
             ApiKey::CreateTopics
             | ApiKey::DeleteTopics
             | ApiKey::CreatePartitions
+            | ApiKey::AlterConfigs
             | ApiKey::IncrementalAlterConfigs
             | ApiKey::DeleteRecords
             | ApiKey::OffsetCommit
@@ -205,7 +206,13 @@ fn route(call: Call, body: Bytes) -> Result<(Dispatched, Permit), DecodeError> {
         ApiKey::DescribeConfigs => to!(describe_configs),
         ApiKey::CreatePartitions => to!(create_partitions),
         ApiKey::IncrementalAlterConfigs => to!(incremental_alter_configs),
+        ApiKey::AlterConfigs => to!(alter_configs),
+        ApiKey::ListConfigResources => to!(list_config_resources),
         ApiKey::DescribeCluster => to!(describe_cluster),
+        ApiKey::DescribeLogDirs => to!(describe_log_dirs),
+        ApiKey::DescribeProducers => to!(describe_producers),
+        ApiKey::DescribeTopicPartitions => to!(describe_topic_partitions),
+        ApiKey::ElectLeaders => to!(elect_leaders),
         ApiKey::JoinGroup => to!(join_group),
         ApiKey::SyncGroup => to!(sync_group),
         ApiKey::Heartbeat => to!(heartbeat),

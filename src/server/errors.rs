@@ -7,7 +7,9 @@ use crate::control::ControlError;
 use crate::metrics::ErrorClass;
 use crate::record::BatchRejection;
 use crate::shard::request::group::GroupError;
-use crate::shard::request::{DeleteRecordsError, ProduceError, ProposeError, ReadError, Response};
+use crate::shard::request::{
+    DeleteRecordsError, ProduceError, ProducersError, ProposeError, ReadError, Response,
+};
 use crate::wire::ErrorCode;
 
 /// A code, and what a person should know about it.
@@ -179,6 +181,16 @@ pub(super) fn read(error: ReadError) -> ErrorCode {
         ReadError::UnknownLeaderEpoch => ErrorCode::UnknownLeaderEpoch,
         ReadError::Offline => ErrorCode::KafkaStorageError,
         ReadError::Stopping => ErrorCode::NotLeaderOrFollower,
+    }
+}
+
+pub(super) fn producers(error: ProducersError) -> Refusal {
+    match error {
+        ProducersError::Unread(error) => Refusal::new(read(error), "The partition is not served."),
+        ProducersError::TooMany => Refusal::new(
+            ErrorCode::PolicyViolation,
+            "Too many producers for one answer; ask for fewer partitions at once.",
+        ),
     }
 }
 

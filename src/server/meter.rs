@@ -96,7 +96,12 @@ fn api(api_key: ApiKey) -> Api {
         | ApiKey::AlterConfigs
         | ApiKey::CreatePartitions
         | ApiKey::IncrementalAlterConfigs
-        | ApiKey::DescribeCluster => Api::Admin,
+        | ApiKey::DescribeCluster
+        | ApiKey::DescribeLogDirs
+        | ApiKey::DescribeProducers
+        | ApiKey::DescribeTopicPartitions
+        | ApiKey::ElectLeaders
+        | ApiKey::ListConfigResources => Api::Admin,
         ApiKey::ApiVersions
         | ApiKey::SaslHandshake
         | ApiKey::SaslAuthenticate

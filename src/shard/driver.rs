@@ -4,6 +4,7 @@
 use super::alarms::Alarm;
 use super::calls::Origin;
 use super::core::Core;
+use super::inspect::{log_bytes, producers, space};
 use super::mailbox::{Message, Receiver};
 use super::reads::{Fetch, list_offsets};
 use super::request::{Request, Response};
@@ -71,6 +72,11 @@ impl Core {
             Request::Group { partition, command } => {
                 self.group_command(origin, partition, *command);
             }
+            Request::Producers(wanted) => {
+                self.reply_after(origin, producers(self.clone(), wanted));
+            }
+            Request::LogBytes(wanted) => self.reply_after(origin, log_bytes(self.clone(), wanted)),
+            Request::Space => self.reply_after(origin, space(self.clone())),
             Request::ProducerId => self.producer_id(origin),
             Request::Propose(command) => self.propose(origin, command),
             Request::RoomFor(partitions) => {

@@ -14,6 +14,7 @@ mod core;
 mod start;
 
 mod driver;
+mod inspect;
 mod perform;
 mod reads;
 mod waits;

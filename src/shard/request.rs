@@ -14,7 +14,10 @@ use std::sync::Arc;
 
 pub use crate::control::{Command, Image, Outcome};
 pub use crate::group;
-pub use crate::partition::{Appended, EpochEnd, FoundOffset, Isolation, OffsetQuery};
+pub use crate::partition::{
+    ActiveProducer, Appended, EpochEnd, FoundOffset, Isolation, OffsetQuery,
+};
+pub use crate::storage::disk::DiskSpace;
 
 #[derive(Debug)]
 pub enum Request {
@@ -49,6 +52,12 @@ pub enum Request {
         isolation: Isolation,
     },
     EpochEnds(Vec<EpochEndOf>),
+    /// The idempotent producers that each partition remembers.
+    Producers(Vec<PartitionId>),
+    /// How many bytes each partition's log has.
+    LogBytes(Vec<PartitionId>),
+    /// How large and how full the volume of the data directory is.
+    Space,
     DeleteRecords {
         cuts: Vec<(PartitionId, CutAt)>,
         deadline: Instant,
@@ -82,6 +91,11 @@ pub enum Response {
     Done,
     ListOffsets(Vec<Result<FoundOffset, ReadError>>),
     EpochEnds(Vec<Result<EpochEnd, ReadError>>),
+    Producers(Vec<Result<Vec<ActiveProducer>, ProducersError>>),
+    /// None: no such partition here.
+    LogBytes(Vec<Option<u64>>),
+    /// None: the disk does not say.
+    Space(Option<DiskSpace>),
     DeleteRecords(Vec<Result<Offset, DeleteRecordsError>>),
     Group(Box<group::Answer>),
     ListGroups(Result<Vec<group::ListedGroup>, group::GroupError>),
@@ -152,6 +166,13 @@ pub enum ReadError {
     /// The data directory or this partition has failed, or these bytes are damaged.
     Offline,
     Stopping,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProducersError {
+    Unread(ReadError),
+    /// The partitions before this one have as many as an answer may list.
+    TooMany,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

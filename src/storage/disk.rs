@@ -60,6 +60,14 @@ pub struct DirectoryEntry {
     pub is_directory: bool,
 }
 
+/// How large a volume is and how full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiskSpace {
+    pub total_bytes: u64,
+    /// What an unprivileged writer may still allocate.
+    pub free_bytes: u64,
+}
+
 /// One directory tree on one file system. Cheap to clone; all clones are the same disk.
 pub trait Disk: Clone + 'static {
     type Buffer: Buffer;
@@ -81,8 +89,8 @@ pub trait Disk: Clone + 'static {
     async fn sync_directory(&self, path: &Path) -> Result<(), DiskError>;
     /// Makes durable whatever was written to any file of the file system that holds `path`, and every name in it.
     async fn sync_file_system(&self, path: &Path) -> Result<(), DiskError>;
-    /// Bytes an unprivileged writer may still allocate.
-    async fn free_bytes(&self, path: &Path) -> Result<u64, DiskError>;
+    /// The volume that holds `path`.
+    async fn space(&self, path: &Path) -> Result<DiskSpace, DiskError>;
 }
 
 /// An open file. Clones share one descriptor and its lock.

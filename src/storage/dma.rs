@@ -4,7 +4,7 @@
 //! whether its bytes reached the disk (the runtime keeps the memory until the kernel is done). Name operations block,
 //! so they run on the executor's helper thread.
 
-use super::disk::{Buffer, DirectoryEntry, Disk, DiskError, DiskFile, OpenMode, READ};
+use super::disk::{Buffer, DirectoryEntry, Disk, DiskError, DiskFile, DiskSpace, OpenMode, READ};
 use crate::base::align::{BLOCK, block_floor};
 use glommio::io::{DmaBuffer, DmaFile, OpenOptions, ReadResult};
 use rustix::fs::{FlockOperation, OFlags, flock, statvfs, syncfs};
@@ -136,10 +136,14 @@ impl Disk for DmaDisk {
         .await
     }
 
-    async fn free_bytes(&self, path: &Path) -> Result<u64, DiskError> {
+    async fn space(&self, path: &Path) -> Result<DiskSpace, DiskError> {
         blocking("statvfs", path, |path| {
             let found = statvfs(path)?;
-            Ok(found.f_bavail.saturating_mul(found.f_frsize))
+            let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+            Ok(DiskSpace {
+                total_bytes: bytes(found.f_blocks),
+                free_bytes: bytes(found.f_bavail),
+            })
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use super::ballast::Ballast;
 use super::commit;
-use super::disk::Disk;
+use super::disk::{Disk, DiskError, DiskSpace};
 use super::errors::{NoRoom, OpenError};
 use super::event::Observer;
 use super::housekeeping;
@@ -183,6 +183,18 @@ impl<D: Disk, R: Runtime> Store<D, R> {
     pub fn note(&self, id: PartitionId, note: Note) {
         self.shared.state.borrow_mut().note(id, note);
         self.shared.enqueue(id);
+    }
+
+    /// Bytes of a partition's log; None when it is not here.
+    pub fn log_bytes(&self, id: PartitionId) -> Option<u64> {
+        let state = self.shared.state.borrow();
+        Some(state.partitions.get(&id)?.log.section().bytes())
+    }
+
+    /// The volume of the data directory.
+    pub async fn space(&self) -> Result<DiskSpace, DiskError> {
+        let shared = &self.shared;
+        shared.disk.space(&shared.settings.root).await
     }
 
     /// What metrics want to know, with gauges brought up to date.

@@ -288,6 +288,14 @@ impl Reader {
         Ok(Some(array))
     }
 
+    /// A struct, or a negative byte in its place.
+    pub fn nullable_struct<T>(
+        &mut self,
+        read: impl FnOnce(&mut Reader) -> Result<T, DecodeError>,
+    ) -> Result<Option<T>, DecodeError> {
+        (self.int8()? >= 0).then(|| read(self)).transpose()
+    }
+
     /// The tagged fields at the end of a struct: `known` reads those it knows and says so, the others are returned.
     pub fn tagged_fields(
         &mut self,
@@ -513,6 +521,13 @@ impl Writer {
         self.length(flexible, elements.map(<[T]>::len));
         for value in elements.unwrap_or_default() {
             element(self, value);
+        }
+    }
+
+    pub fn nullable_struct<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Writer, &T)) {
+        self.int8(if value.is_some() { 1 } else { -1 });
+        if let Some(value) = value {
+            write(self, value);
         }
     }
 

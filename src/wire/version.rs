@@ -86,13 +86,18 @@ apis! {
     22 InitProducerId          0-5  2     served
     23 OffsetForLeaderEpoch    2-4  4     served
     32 DescribeConfigs         1-4  4     served
-    33 AlterConfigs            0-2  2     later
+    33 AlterConfigs            0-2  2     served
+    35 DescribeLogDirs         1-4  2     served
     36 SaslAuthenticate        0-2  2     later
     37 CreatePartitions        0-3  2     served
     42 DeleteGroups            0-2  2     served
+    43 ElectLeaders            0-2  2     served
     44 IncrementalAlterConfigs 0-1  1     served
     47 OffsetDelete            0-0  NEVER served
     60 DescribeCluster         0-2  0     served
+    61 DescribeProducers       0-0  0     served
+    74 ListConfigResources     0-1  0     served
+    75 DescribeTopicPartitions 0-0  0     served
 }
 
 impl ApiKey {

@@ -27,13 +27,20 @@ macro_rules! with_apis {
                 OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse
             DescribeConfigs describe_configs DescribeConfigsRequest DescribeConfigsResponse
             AlterConfigs alter_configs AlterConfigsRequest AlterConfigsResponse
+            DescribeLogDirs describe_log_dirs DescribeLogDirsRequest DescribeLogDirsResponse
             SaslAuthenticate sasl_authenticate SaslAuthenticateRequest SaslAuthenticateResponse
             CreatePartitions create_partitions CreatePartitionsRequest CreatePartitionsResponse
             DeleteGroups delete_groups DeleteGroupsRequest DeleteGroupsResponse
+            ElectLeaders elect_leaders ElectLeadersRequest ElectLeadersResponse
             IncrementalAlterConfigs incremental_alter_configs
                 IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse
             OffsetDelete offset_delete OffsetDeleteRequest OffsetDeleteResponse
             DescribeCluster describe_cluster DescribeClusterRequest DescribeClusterResponse
+            DescribeProducers describe_producers DescribeProducersRequest DescribeProducersResponse
+            ListConfigResources list_config_resources
+                ListConfigResourcesRequest ListConfigResourcesResponse
+            DescribeTopicPartitions describe_topic_partitions
+                DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse
         }
     };
 }

@@ -102,9 +102,18 @@ impl Drawing<'_> {
             }
             Kind::String => self.string(nullable),
             Kind::Bytes | Kind::Records => self.binary(nullable),
+            Kind::Struct { fields, .. } if nullable => self.nullable_struct(fields),
             Kind::Struct { fields, .. } => self.fields(fields),
             Kind::Array(element) => self.array(element, nullable),
         }
+    }
+
+    fn nullable_struct(&mut self, fields: &[Field]) {
+        if self.count(true, false).is_none() {
+            return self.put(&[0xff]);
+        }
+        self.put(&[1]);
+        self.fields(fields);
     }
 
     fn array(&mut self, element: &Kind, nullable: bool) {

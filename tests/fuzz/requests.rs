@@ -12,6 +12,8 @@ use super::World;
 mod admin;
 #[path = "requests_groups.rs"]
 mod groups;
+#[path = "requests_operator.rs"]
+mod operator;
 #[path = "requests_produce.rs"]
 mod produce;
 #[path = "requests_read.rs"]
@@ -65,6 +67,12 @@ pub(crate) fn cases(api: ApiKey, version: i16, world: &World) -> Vec<Case> {
         ApiKey::CreatePartitions => cases.create_partitions(),
         ApiKey::IncrementalAlterConfigs => cases.incremental_alter_configs(),
         ApiKey::DescribeCluster => cases.describe_cluster(),
+        ApiKey::AlterConfigs => cases.alter_configs(),
+        ApiKey::DescribeLogDirs => cases.describe_log_dirs(),
+        ApiKey::ElectLeaders => cases.elect_leaders(),
+        ApiKey::DescribeProducers => cases.describe_producers(),
+        ApiKey::ListConfigResources => cases.list_config_resources(),
+        ApiKey::DescribeTopicPartitions => cases.describe_topic_partitions(),
         other => panic!("{other} is served: it needs its hostile requests here"),
     }
     cases.cases

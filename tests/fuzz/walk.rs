@@ -105,6 +105,8 @@ impl<'a> Walker<'a> {
 
     fn value(&mut self, kind: &Kind, nullable: bool) -> Result<(), String> {
         match kind {
+            // A negative byte stands for null.
+            Kind::Struct { .. } if nullable && self.take(1)?[0] >= 0x80 => Ok(()),
             Kind::Struct { fields, .. } => self.fields(fields),
             Kind::String => {
                 let length = self.length(true, nullable)?;

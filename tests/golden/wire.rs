@@ -1,7 +1,7 @@
 //! Frames of every API and version, both directions, as they were when they were written down.
 //!
-//! `wire.hex` holds one frame a line: API, version, direction, bytes. Run with `OTTLA_GOLDEN=write` to write it anew
-//! after an API or a version was added; lines that were there must not change, for clients do not either.
+//! `wire.hex` holds one frame a line: API, version, direction, bytes. Run with `OTTLA_GOLDEN=write` after an API or a
+//! version was added; lines that were there stay as they are, for clients do not change either.
 
 #[path = "../fuzz/apis.rs"]
 mod apis;
@@ -27,7 +27,7 @@ const CLIENT_ID: &str = "golden";
 #[test]
 fn golden_frames_read_and_write_as_ever() {
     if std::env::var("OTTLA_GOLDEN").is_ok_and(|value| value == "write") {
-        frames::write(&drawn());
+        frames::write(&with_new(golden_frames()));
     }
     let frames = golden_frames();
     let expected: Vec<_> = drawn()
@@ -51,6 +51,18 @@ fn golden_frames_read_and_write_as_ever() {
             golden.direction
         );
     }
+}
+
+/// `present`, and what is missing drawn.
+fn with_new(mut present: Vec<Golden>) -> Vec<Golden> {
+    let mut frames = drawn();
+    for frame in &mut frames {
+        let is_same = |old: &Golden| old.name() == frame.name() && old.direction == frame.direction;
+        if let Some(place) = present.iter().position(is_same) {
+            *frame = present.swap_remove(place);
+        }
+    }
+    frames
 }
 
 /// A frame for each API, version and direction, drawn from the schemas without our codec.

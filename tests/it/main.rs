@@ -18,6 +18,7 @@ mod idempotence_stories;
 mod memory_stories;
 mod metadata_stories;
 mod offset_stories;
+mod operator_stories;
 mod produce_stories;
 mod room_stories;
 mod start_stories;

@@ -36,11 +36,17 @@ const SERVED: &[(i16, i16, i16)] = &[
     (22, 0, 5),
     (23, 2, 4),
     (32, 1, 4),
+    (33, 0, 2),
+    (35, 1, 4),
     (37, 0, 3),
     (42, 0, 2),
+    (43, 0, 2),
     (44, 0, 1),
     (47, 0, 0),
     (60, 0, 2),
+    (61, 0, 0),
+    (74, 0, 1),
+    (75, 0, 0),
 ];
 
 /// What librdkafka 2.0.2 must find inside a range before it uses a feature, by Kafka's numbers.
@@ -220,6 +226,62 @@ fn ask_the_rest(client: &mut Connection, key: ApiKey, version: i16) -> i16 {
                     version,
                 )
                 .error_code
+        }
+        _ => ask_as_operator(client, key, version),
+    }
+}
+
+fn ask_as_operator(client: &mut Connection, key: ApiKey, version: i16) -> i16 {
+    const TOPIC: &str = "every-version";
+    match key {
+        ApiKey::AlterConfigs => {
+            let resource = m::alter_configs::AlterConfigsResource {
+                resource_type: 2,
+                resource_name: TOPIC.into(),
+                ..Default::default()
+            };
+            let request = m::alter_configs::AlterConfigsRequest {
+                resources: vec![resource],
+                ..Default::default()
+            };
+            client.call(&request, version).responses[0].error_code
+        }
+        ApiKey::DescribeLogDirs => {
+            let request = m::describe_log_dirs::DescribeLogDirsRequest {
+                topics: None,
+                ..Default::default()
+            };
+            client.call(&request, version).results[0].error_code
+        }
+        ApiKey::ElectLeaders => {
+            let partitions = m::elect_leaders::TopicPartitions {
+                topic: TOPIC.into(),
+                partitions: vec![0],
+                ..Default::default()
+            };
+            let request = m::elect_leaders::ElectLeadersRequest {
+                topic_partitions: Some(vec![partitions]),
+                ..Default::default()
+            };
+            let answer = client.call(&request, version);
+            let code = answer.replica_election_results[0].partition_result[0].error_code;
+            code - ErrorCode::ElectionNotNeeded.code()
+        }
+        ApiKey::DescribeProducers => client.producers_of(TOPIC, 0).error_code,
+        ApiKey::ListConfigResources => {
+            let request = m::list_config_resources::ListConfigResourcesRequest::default();
+            client.call(&request, version).error_code
+        }
+        ApiKey::DescribeTopicPartitions => {
+            let topic = m::describe_topic_partitions::TopicRequest {
+                name: TOPIC.into(),
+                ..Default::default()
+            };
+            let request = m::describe_topic_partitions::DescribeTopicPartitionsRequest {
+                topics: vec![topic],
+                ..Default::default()
+            };
+            client.call(&request, version).topics[0].error_code
         }
         _ => ask_about_groups(client, key, version),
     }

@@ -1,5 +1,5 @@
-//! IncrementalAlterConfigs (KIP-339): SET, DELETE, APPEND and SUBTRACT on topics and brokers. The operations on one
-//! resource hold together or not at all.
+//! IncrementalAlterConfigs (KIP-339): SET, DELETE, APPEND and SUBTRACT on topics and brokers; AlterConfigs, which
+//! replaces all. The operations on one resource hold together or not at all.
 
 use super::create::check_length;
 use super::duplicates;
@@ -35,8 +35,8 @@ pub(super) fn alter_configs(
 fn alter(draft: &mut Draft, resource: &AlterResource) -> Result<(), ControlError> {
     check_operations(&resource.operations)?;
     match &resource.resource {
-        Resource::Topic(name) => alter_topic(draft, name, &resource.operations),
-        Resource::Broker(node) => alter_broker(draft, *node, &resource.operations),
+        Resource::Topic(name) => alter_topic(draft, name, resource),
+        Resource::Broker(node) => alter_broker(draft, *node, resource),
     }
 }
 
@@ -53,11 +53,7 @@ fn check_operations(operations: &[ConfigOperation]) -> Result<(), RequestProblem
     }
 }
 
-fn alter_topic(
-    draft: &mut Draft,
-    name: &str,
-    operations: &[ConfigOperation],
-) -> Result<(), ControlError> {
+fn alter_topic(draft: &mut Draft, name: &str, wanted: &AlterResource) -> Result<(), ControlError> {
     if name.is_empty() {
         return Err(RequestProblem::EmptyTopicResource.into());
     }
@@ -66,7 +62,7 @@ fn alter_topic(
     let topic = image.topic(name);
     let none = Overrides::new();
     let before = topic.map_or(&none, |topic| &topic.overrides);
-    let after = operate(&TopicSchema(image), before, operations)?;
+    let after = operate(&TopicSchema(image), before, wanted)?;
     let config = image.config.topic.with(&after, &image.rules)?;
     let topic = topic.ok_or_else(|| ControlError::UnknownTopic {
         name: name.to_owned(),
@@ -82,7 +78,7 @@ fn alter_topic(
 fn alter_broker(
     draft: &mut Draft,
     node: Option<NodeId>,
-    operations: &[ConfigOperation],
+    wanted: &AlterResource,
 ) -> Result<(), ControlError> {
     let image = &draft.image;
     let expected = image.node_id;
@@ -91,7 +87,7 @@ fn alter_broker(
     }
     let none = Arc::default();
     let before = image.broker_overrides(node).unwrap_or(&none);
-    let after = operate(&BrokerSchema(image), before, operations)?;
+    let after = operate(&BrokerSchema(image), before, wanted)?;
     check_broker(image, node, &after)?;
     let changes = difference(before, &after);
     if changes != ConfigChanges::default() {
@@ -149,10 +145,13 @@ impl Schema for BrokerSchema<'_> {
 fn operate(
     schema: &impl Schema,
     before: &Overrides,
-    operations: &[ConfigOperation],
+    wanted: &AlterResource,
 ) -> Result<Overrides, ConfigProblem> {
-    let mut after = before.clone();
-    for operation in operations {
+    let mut after = match wanted.replaces {
+        true => Overrides::new(),
+        false => before.clone(),
+    };
+    for operation in &wanted.operations {
         let name = &operation.name;
         let given = operation.value.as_deref().unwrap_or_default();
         check_length(name, given)?;

@@ -1,11 +1,11 @@
 //! IncrementalAlterConfigs 0-1 for topics and brokers. Each resource succeeds or fails alone; other resource types do not
 //! exist here yet.
 
-use super::resources::{self, Wanted};
+use super::alterations::{Alteration, Altered, alter};
+use super::resources;
 use crate::control::command::{AlterResource, ConfigOperation, OperationKind};
-use crate::control::{Command, Outcome};
 use crate::server::call::Call;
-use crate::server::errors::{self, Refusal};
+use crate::server::errors::Refusal;
 use crate::server::reply_queue::Dispatched;
 use crate::wire::ErrorCode;
 use crate::wire::messages::incremental_alter_configs::{
@@ -14,42 +14,14 @@ use crate::wire::messages::incremental_alter_configs::{
 };
 
 pub(in crate::server) fn handle(call: Call, request: IncrementalAlterConfigsRequest) -> Dispatched {
-    let mut wanted = Vec::new();
-    let mut answers = Vec::with_capacity(request.resources.len());
-    for resource in request.resources {
-        let (kind, name) = (resource.resource_type, resource.resource_name.clone());
-        let refusal = alteration(resource).map(|item| wanted.push(item)).err();
-        answers.push((kind, name, refusal));
-    }
-    let outcome = call.propose(Command::AlterConfigs {
-        resources: wanted,
-        validate_only: request.validate_only,
+    let alterations = request.resources.into_iter().map(|resource| Alteration {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        wanted: alteration(resource),
     });
-    let answering = call.clone();
+    let altered = alter(&call, alterations.collect(), request.validate_only);
     call.later(async move {
-        let outcome = outcome.await;
-        let mut altered = match &outcome {
-            Ok(Outcome::ConfigsAltered(altered)) => altered.iter(),
-            _ => [].iter(),
-        };
-        let responses = answers.into_iter().map(|(kind, name, refusal)| {
-            let refusal = refusal.or_else(|| match (&outcome, altered.next()) {
-                (Err(refusal), _) => Some(refusal.clone()),
-                (_, Some(Ok(()))) => None,
-                (_, Some(Err(error))) => Some(errors::control(error)),
-                (_, None) => Some(errors::mismatch()),
-            });
-            let mut response = AlterConfigsResourceResponse {
-                resource_type: kind,
-                resource_name: name,
-                ..AlterConfigsResourceResponse::default()
-            };
-            if let Some(refusal) = refusal {
-                response.error_code = answering.code(refusal.code);
-                response.error_message = Some(refusal.message);
-            }
-            response
-        });
+        let responses = altered.await.into_iter().map(response);
         IncrementalAlterConfigsResponse {
             responses: responses.collect(),
             ..IncrementalAlterConfigsResponse::default()
@@ -57,15 +29,22 @@ pub(in crate::server) fn handle(call: Call, request: IncrementalAlterConfigsRequ
     })
 }
 
+fn response(altered: Altered) -> AlterConfigsResourceResponse {
+    AlterConfigsResourceResponse {
+        error_code: altered.error_code,
+        error_message: altered.error_message,
+        resource_type: altered.resource_type,
+        resource_name: altered.resource_name,
+        ..AlterConfigsResourceResponse::default()
+    }
+}
+
 fn alteration(resource: AlterConfigsResource) -> Result<AlterResource, Refusal> {
-    let Wanted::Known(known) = resources::parse(resource.resource_type, &resource.resource_name)?
-    else {
-        return Err(resources::unknown(resource.resource_type));
-    };
     let operations = resource.configs.into_iter().map(operation);
     Ok(AlterResource {
-        resource: known,
+        resource: resources::alterable(resource.resource_type, &resource.resource_name)?,
         operations: operations.collect::<Result<_, _>>()?,
+        replaces: false,
     })
 }
 

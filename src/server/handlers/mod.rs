@@ -22,8 +22,15 @@ pub(crate) mod create_topics;
 pub(crate) mod delete_records;
 pub(crate) mod delete_topics;
 
+pub(crate) mod describe_log_dirs;
+pub(crate) mod describe_producers;
+pub(crate) mod describe_topic_partitions;
+pub(crate) mod elect_leaders;
+
+pub(crate) mod alter_configs;
 pub(crate) mod describe_configs;
 pub(crate) mod incremental_alter_configs;
+pub(crate) mod list_config_resources;
 
 pub(crate) mod find_coordinator;
 pub(crate) mod heartbeat;
@@ -41,6 +48,7 @@ pub(crate) mod list_groups;
 
 pub(crate) mod init_producer_id;
 
+mod alterations;
 mod by_shard;
 mod coordinators;
 mod resources;

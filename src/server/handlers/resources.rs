@@ -5,11 +5,13 @@ use crate::control::command::Resource;
 use crate::server::errors::Refusal;
 use crate::wire::ErrorCode;
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
+pub(super) const TOPIC: i8 = 2;
+pub(super) const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
+/// The types that Kafka has.
+pub(super) const KINDS: [i8; 5] = [TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP];
 
 /// A resource of a type that exists here, or of one that only Kafka has.
 pub(super) enum Wanted {
@@ -34,7 +36,15 @@ pub(super) fn parse(kind: i8, name: &str) -> Result<Wanted, Refusal> {
     }
 }
 
-pub(super) fn unknown(kind: i8) -> Refusal {
+/// A resource whose configs can be changed.
+pub(super) fn alterable(kind: i8, name: &str) -> Result<Resource, Refusal> {
+    match parse(kind, name)? {
+        Wanted::Known(resource) => Ok(resource),
+        Wanted::Empty => Err(unknown(kind)),
+    }
+}
+
+fn unknown(kind: i8) -> Refusal {
     let message = format!("Configs of resource type {kind} are not served by this release.");
     Refusal::new(ErrorCode::InvalidRequest, message)
 }

@@ -99,7 +99,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
                 missing += (limits.journal_file_bytes as u64).saturating_sub(len);
             }
         }
-        if missing > 0 && self.disk.free_bytes(root).await? < missing {
+        if missing > 0 && self.disk.space(root).await?.free_bytes < missing {
             return Err(OpenError::NoSpace {
                 path: root.clone(),
                 needed: missing,

@@ -4,7 +4,9 @@ use super::machine::{DiskCounters, Machine, Operation};
 use super::names::{NameError, Node};
 use super::world::{Process, World};
 use ottla::base::align::BLOCK;
-use ottla::storage::disk::{Buffer, DirectoryEntry, Disk, DiskError, DiskFile, OpenMode};
+use ottla::storage::disk::{
+    Buffer, DirectoryEntry, Disk, DiskError, DiskFile, DiskSpace, OpenMode,
+};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -337,8 +339,13 @@ impl Disk for SimDisk {
             .await
     }
 
-    async fn free_bytes(&self, _path: &Path) -> Result<u64, DiskError> {
-        Ok(self.machine.borrow().free_bytes())
+    async fn space(&self, _path: &Path) -> Result<DiskSpace, DiskError> {
+        let machine = self.machine.borrow();
+        let free_bytes = machine.free_bytes();
+        Ok(DiskSpace {
+            total_bytes: machine.used_bytes() + free_bytes,
+            free_bytes,
+        })
     }
 }
 

@@ -223,7 +223,8 @@ fn a_full_disk_refuses_to_grow_and_takes_what_fits() {
     machine_after(1, true, async |disk: SimDisk| {
         let file = durable_file(&disk, OpenMode::Write).await;
         disk.set_capacity(Some(12288));
-        assert_eq!(disk.free_bytes(Path::new("/")).await, Ok(4096));
+        let space = disk.space(Path::new("/")).await.unwrap();
+        assert_eq!((space.total_bytes, space.free_bytes), (12288, 4096));
         let refused = file.allocate(0, 16384).await;
         assert!(matches!(refused, Err(DiskError::NoSpace { .. })));
         file.write_at(filled(&disk, 2, 4096), 0).await.unwrap();

@@ -55,6 +55,15 @@ questions! {
     m::incremental_alter_configs::IncrementalAlterConfigsRequest, IncrementalAlterConfigs,
         m::incremental_alter_configs::IncrementalAlterConfigsResponse;
     m::describe_cluster::DescribeClusterRequest, DescribeCluster, m::describe_cluster::DescribeClusterResponse;
+    m::alter_configs::AlterConfigsRequest, AlterConfigs, m::alter_configs::AlterConfigsResponse;
+    m::describe_log_dirs::DescribeLogDirsRequest, DescribeLogDirs, m::describe_log_dirs::DescribeLogDirsResponse;
+    m::elect_leaders::ElectLeadersRequest, ElectLeaders, m::elect_leaders::ElectLeadersResponse;
+    m::describe_producers::DescribeProducersRequest, DescribeProducers,
+        m::describe_producers::DescribeProducersResponse;
+    m::list_config_resources::ListConfigResourcesRequest, ListConfigResources,
+        m::list_config_resources::ListConfigResourcesResponse;
+    m::describe_topic_partitions::DescribeTopicPartitionsRequest, DescribeTopicPartitions,
+        m::describe_topic_partitions::DescribeTopicPartitionsResponse;
 }
 
 pub struct Connection {

@@ -12,6 +12,9 @@ use ottla::wire::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
     DescribeConfigsResult,
 };
+use ottla::wire::messages::describe_producers::{
+    DescribeProducersRequest, PartitionResponse, TopicRequest,
+};
 use ottla::wire::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig,
     IncrementalAlterConfigsRequest,
@@ -197,6 +200,19 @@ impl Connection {
     pub fn set_config(&mut self, kind: i8, name: &str, key: &str, value: &str) {
         let answer = self.alter_configs_at(kind, name, &[(key, SET, Some(value))], 1);
         assert_eq!(answer.error_code, 0, "{key}: {:?}", answer.error_message);
+    }
+
+    /// Who writes to a partition, as it remembers them.
+    pub fn producers_of(&mut self, topic: &str, partition: i32) -> PartitionResponse {
+        let request = DescribeProducersRequest {
+            topics: vec![TopicRequest {
+                name: topic.into(),
+                partition_indexes: vec![partition],
+                ..TopicRequest::default()
+            }],
+            ..DescribeProducersRequest::default()
+        };
+        self.call(&request, 0).topics.remove(0).partitions.remove(0)
     }
 
     /// A producer id and its epoch.

@@ -34,6 +34,7 @@ fn one_wrong_config_spoils_its_resource_and_no_other() {
     let resource = |name: &str, operations| AlterResource {
         resource: of_topic(name),
         operations,
+        replaces: false,
     };
     let proposal = controller.propose(Command::AlterConfigs {
         resources: vec![
@@ -171,6 +172,7 @@ fn requests_that_make_no_sense_are_refused() {
     let twice = AlterResource {
         resource: of_topic("t"),
         operations: vec![set("retention.ms", "1")],
+        replaces: false,
     };
     let proposal = with_topics(&["t"]).propose(Command::AlterConfigs {
         resources: vec![twice.clone(), twice],
@@ -268,6 +270,31 @@ fn only_dynamic_broker_configs_change_without_a_restart() {
 }
 
 #[test]
+fn a_replacement_clears_what_it_does_not_name() {
+    let mut controller = with_topics(&["t"]);
+    let first = vec![set("retention.ms", "1"), set("segment.ms", "2")];
+    controller.propose(alter(of_topic("t"), first));
+    let second = vec![set("segment.ms", "2"), set("max.message.bytes", "3")];
+    let proposal = controller.propose(replace(of_topic("t"), second));
+    assert_eq!(altered(&proposal), "ok");
+    let topic = proposal.image.topic("t").expect("it exists");
+    let expected = overrides(&[("max.message.bytes", "3"), ("segment.ms", "2")]);
+    assert_eq!(topic.overrides, expected);
+
+    let wrong = controller.propose(replace(of_topic("t"), vec![set("segment.ms", "x")]));
+    assert_eq!(wrong.records.len(), 0, "{}", altered(&wrong));
+    let nothing = controller.propose(replace(of_topic("t"), Vec::new()));
+    assert!(
+        nothing
+            .image
+            .topic("t")
+            .expect("it exists")
+            .overrides
+            .is_empty()
+    );
+}
+
+#[test]
 fn asking_whether_it_would_work_changes_nothing() {
     let mut controller = with_topics(&["t"]);
     let operations = vec![set("retention.ms", "1")];
@@ -275,6 +302,7 @@ fn asking_whether_it_would_work_changes_nothing() {
         resources: vec![AlterResource {
             resource: of_topic("t"),
             operations,
+            replaces: false,
         }],
         validate_only: true,
     });
