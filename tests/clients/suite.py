@@ -1,0 +1,120 @@
+"""Other people's own test suites, held test by test against what they give against Apache Kafka.
+
+Beside each runner lie two lists:
+
+    baseline.txt   NAME pass|fail|skip SECONDS NOTE   what the test gave against Apache Kafka 4.3.1
+    skips.txt      NAME REASON                        what passes there, and is not run here
+
+Whatever passes there must pass here or stand in skips.txt. Arguments of every runner:
+
+    --fast         leaves out what takes long, by name
+    --skips        runs what skips.txt lists instead, and fails if any of it passes
+    TEST...        only these
+"""
+
+import os
+import sys
+
+import broker
+import report
+
+# The node id (0) and creation on first use are defaults. franz-go asks for batches of 10 MiB.
+PROFILE = ["kafka.num.partitions=4", "kafka.group.initial.rebalance.delay.ms=0",
+           "kafka.group.min.session.timeout.ms=1000", "shards.pool=128MiB"]
+LONG = "long: run by tests/clients/all"
+SKIPS = "--skips"
+FAST = "--fast"
+
+
+class Suite:
+    """One run. The runner asks what is `wanted`, tells how each test `ended`, and ends with `finish`.
+
+    `fast_seconds`: with --fast, what took longer against Kafka is left out."""
+
+    def __init__(self, runner, client, version, what, fast_seconds):
+        here = os.path.dirname(os.path.abspath(runner))
+        arguments = sys.argv[1:]
+        self.names = [argument for argument in arguments if not argument.startswith("--")]
+        self.only_skips = SKIPS in arguments
+        self.fast = FAST in arguments
+        self.fast_seconds = fast_seconds
+        self.baseline = {name: line.split(None, 2) for name, line in entries(os.path.join(here, "baseline.txt"))}
+        self.skips = dict(entries(os.path.join(here, "skips.txt")))
+        unknown = [name for name in [*self.skips, *self.names] if name not in self.baseline]
+        assert not unknown, f"not in the baseline: {unknown}"
+        whole = not (self.only_skips or self.names)
+        self.report = report.Report(client, version, f"own suite, {what}", against="ottla" if whole else "parts")
+        self.ends = {}
+        self.target = os.path.join(broker.ROOT, "target", "clients", client)
+        os.makedirs(self.target, exist_ok=True)
+
+    def left_out(self, name):
+        """Why a test of the baseline is not run, or None."""
+        if self.names:
+            return None if name in self.names else "not asked for"
+        if self.only_skips:
+            return None if name in self.skips else "not in skips.txt"
+        if name in self.skips:
+            return self.skips[name]
+        return LONG if self.fast and self.seconds(name) > self.fast_seconds else None
+
+    def seconds(self, name):
+        return float(self.baseline[name][1])
+
+    def wanted(self):
+        return [name for name in self.baseline if self.left_out(name) is None]
+
+    def ended(self, name, result, why=""):
+        """`result` as the suite has it: passed, failed or skipped."""
+        if name not in self.baseline:
+            # A name made up anew in each run, or a test of a newer release: it has nothing to be held against.
+            return
+        if self.left_out(name):
+            return
+        self.ends[name] = result
+        why = " ".join(why.split())
+        kafka, _, note = [*self.baseline[name], ""][:3]
+        if name in self.skips:
+            self._ended_listed(name, result, why)
+        elif result == report.PASSED:
+            self.report.passed(name)
+        elif kafka != "pass":
+            self.report.skipped(name, f"against Apache Kafka: {kafka}, {note}")
+        elif result == report.SKIPPED:
+            self.report.failed(name, f"skips itself: {why}")
+        else:
+            self.report.failed(name, why)
+
+    def _ended_listed(self, name, result, why):
+        if result == report.PASSED:
+            self.report.failed(name, "passes: take it out of skips.txt")
+        else:
+            self.report.skipped(name, f"{result} still: {why}")
+
+    def finish(self):
+        for name in self.baseline:
+            if name not in self.ends:
+                self._not_ended(name)
+        return self.report.finish() or (self.only_skips and not self.report.count(report.FAILED))
+
+    def _not_ended(self, name):
+        why = self.left_out(name)
+        if why is None:
+            self.ended(name, report.FAILED, "did not end")
+        elif not self.names and not self.only_skips:
+            self.report.skipped(name, why)
+
+
+def entries(path):
+    """(first word, rest) of each line; `#` starts a remark."""
+    with open(path) as file:
+        for line in file:
+            name, _, rest = line.strip().partition(" ")
+            if name and not name.startswith("#"):
+                yield name, rest.strip()
+
+
+def serve(name, *settings, listen=None):
+    """A broker with the settings that the suites were written for."""
+    arguments = [word for setting in [*PROFILE, *settings] for word in ("--set", setting)]
+    return broker.Broker(broker.directory(name), *arguments, listen=listen)
