@@ -160,6 +160,10 @@ pub const ANSWER_BYTES_IN_FLIGHT_MAX: usize = MIB;
 /// hold memory without moving.
 pub const CONNECTION_SWEEP_MS: u64 = 500;
 pub const MEMORY_SWEEP_MS: u64 = 20;
+/// Partitions that all fetch sessions of a shard remember; a session beyond is declined.
+pub const FETCH_SESSION_PARTITIONS_MAX: usize = 100_000;
+/// A fetch session this old may give way to a larger one, one silent for this long to any.
+pub const FETCH_SESSION_EVICTABLE_MS: u64 = 120_000;
 /// Messages between two shards, each direction; a power of two.
 pub const MAILBOX_MESSAGES_MAX: usize = 1_024;
 /// Requests between two shards that are not yet answered, per direction: work, fetches that wait for data, metadata.
@@ -223,6 +227,8 @@ const _: () = assert!(COLD_BUFFERS_MAX >= COLD_READERS_MAX);
 const _: () = assert!(DECOMPRESSED_FLOOR_BYTES <= DECOMPRESSED_BYTES_MAX);
 // The largest topic can be made.
 const _: () = assert!(PARTITIONS_PER_TOPIC_MAX as i64 <= PARTITIONS_CREATED_MAX);
+// One request fits a session.
+const _: () = assert!(REQUEST_ELEMENTS_MAX <= FETCH_SESSION_PARTITIONS_MAX);
 // A group's record fits a batch, twice, so that a rewrite beside it does too.
 const _: () = assert!(4 * GROUP_BYTES_MAX <= Limits::DEFAULT.batch_bytes_max());
 const _: () = assert!(MAILBOX_MESSAGES_MAX.is_power_of_two());

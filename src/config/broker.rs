@@ -17,6 +17,8 @@ pub struct BrokerConfig {
     pub replication_factor_default: i16,
     pub request_bytes_max: usize,
     pub fetch_bytes_max: usize,
+    /// Of all shards together.
+    pub fetch_sessions_max: usize,
     /// Partitions of one DescribeTopicPartitions answer.
     pub described_partitions_max: i32,
     /// None: connections may idle for ever.
@@ -84,6 +86,7 @@ impl BrokerConfig {
             replication_factor_default: values.number("default.replication.factor")?,
             request_bytes_max: values.number("socket.request.max.bytes")?,
             fetch_bytes_max: values.number("fetch.max.bytes")?,
+            fetch_sessions_max: values.number("max.incremental.fetch.session.cache.slots")?,
             described_partitions_max: values.number("max.request.partition.size.limit")?,
             retention_check_ms: values.number("log.retention.check.interval.ms")?,
             connection_idle_max: u64::try_from(values.number::<i64>("connections.max.idle.ms")?)

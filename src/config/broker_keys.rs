@@ -175,6 +175,8 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "Default of the topic config file.delete.delay.ms."),
     key!("max.connections.per.ip", Int, Some("2147483647"), AtLeast(0), Dynamic,
         "Most connections from one address; further ones are closed."),
+    key!("max.incremental.fetch.session.cache.slots", Int, Some("1000"), AtLeast(0), Restart,
+        "Most incremental fetch sessions, shared out among the cores; further clients name all partitions each time."),
     key!("max.request.partition.size.limit", Int, Some("2000"), AtLeast(1), Restart,
         "Most partitions of one answer that describes topics page by page."),
     key!("message.max.bytes", Int, Some("1048588"), AtLeast(0), Dynamic,

@@ -3,6 +3,7 @@
 //! A definite code promises "nothing was written", and clients act on it. Where a batch may have been written, the only
 //! honest answers are REQUEST_TIMED_OUT and NOT_ENOUGH_REPLICAS_AFTER_APPEND. UNKNOWN_SERVER_ERROR means a bug.
 
+use super::fetch_sessions::SessionError;
 use crate::control::ControlError;
 use crate::metrics::ErrorClass;
 use crate::record::BatchRejection;
@@ -191,6 +192,14 @@ pub(super) fn producers(error: ProducersError) -> Refusal {
             ErrorCode::PolicyViolation,
             "Too many producers for one answer; ask for fewer partitions at once.",
         ),
+    }
+}
+
+pub(super) fn fetch_session(error: SessionError) -> ErrorCode {
+    match error {
+        SessionError::NotFound => ErrorCode::FetchSessionIdNotFound,
+        SessionError::Epoch => ErrorCode::InvalidFetchSessionEpoch,
+        SessionError::TopicIds => ErrorCode::FetchSessionTopicIdError,
     }
 }
 

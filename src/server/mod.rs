@@ -21,6 +21,7 @@ mod reply_queue;
 mod call;
 mod dispatch;
 mod errors;
+mod fetch_sessions;
 mod handlers;
 mod meter;
 

@@ -3,6 +3,7 @@
 use super::admission::Admission;
 use super::budget::Budget;
 use super::connections::Connections;
+use super::fetch_sessions::FetchSessions;
 use super::inbound::READ_BYTES_MAX;
 use crate::shard::ShardHandle;
 use std::cell::RefCell;
@@ -23,6 +24,7 @@ pub(super) struct Server {
     pub(super) connections: Rc<Connections>,
     /// Where reads land before their length is known; used within one call only.
     pub(super) scratch: RefCell<Box<[u8]>>,
+    pub(super) fetch_sessions: RefCell<FetchSessions>,
     /// Topics whose automatic creation this shard has asked for.
     pub(super) creating: RefCell<BTreeSet<String>>,
 }
@@ -37,6 +39,7 @@ impl Server {
             decoded: Budget::new(bytes / 2),
             connections: Rc::default(),
             scratch: RefCell::new(vec![0; READ_BYTES_MAX].into_boxed_slice()),
+            fetch_sessions: RefCell::new(fetch_sessions(&handle)),
             creating: RefCell::default(),
             handle,
         })
@@ -65,4 +68,12 @@ impl Server {
         let answers = self.answers.used() + self.replies.used();
         stats.answer_bytes_used.set(answers as u64);
     }
+}
+
+fn fetch_sessions(handle: &ShardHandle) -> FetchSessions {
+    let slots = handle.image().config.fetch_sessions_max;
+    let random = handle.random_uuid().0;
+    let seed = *random.first_chunk().expect("a UUID has 16 bytes");
+    let seed = u64::from_le_bytes(seed);
+    FetchSessions::new(handle.id(), handle.shard_count(), slots, seed)
 }

@@ -185,23 +185,6 @@ fn topics_by_id_and_strangers() {
 }
 
 #[test]
-fn sessions_are_declined() {
-    let broker = Broker::start("fetch_sessions");
-    let mut client = Connection::open(&broker.address);
-    client.create_topic("sessions", 1, &[]);
-    client.produce_values("sessions", 0, &["x"]);
-    let mut request = fetch_request("sessions", 0, 0);
-    (request.session_id, request.session_epoch) = (0, 0);
-    let answer = client.call(&request, FETCH_VERSION);
-    assert_eq!((answer.error_code, answer.session_id), (0, 0));
-    assert_eq!(bases(&answer, 0), [0]);
-    // A session nobody granted.
-    (request.session_id, request.session_epoch) = (77, 5);
-    let answer = client.call(&request, FETCH_VERSION);
-    assert_eq!(answer.error_code, ErrorCode::FetchSessionIdNotFound.code());
-}
-
-#[test]
 fn leader_epochs_are_checked() {
     let mut broker = Broker::start("fetch_epochs");
     let mut client = Connection::open(&broker.address);

@@ -10,6 +10,7 @@ mod config_stories;
 mod damage_stories;
 mod durability_stories;
 mod failure_stories;
+mod fetch_session_stories;
 mod fetch_stories;
 mod flood_stories;
 mod group_stories;

@@ -1,7 +1,8 @@
 //! Fetch 4-18.
 //!
 //! A fetch that finds too little waits on every shard it asked, under one ticket; the first that has enough wakes it,
-//! the others are cancelled, and everything is read once more. Nobody polls. Sessions (KIP-227) are declined with id 0.
+//! the others are cancelled, and everything is read once more. Nobody polls. What a session (KIP-227) adds to a request and
+//! leaves out of its answer is `server/fetch_sessions`' business: between the two a fetch names all it reads.
 //! The first non-empty partition gives one whole batch whatever the limits; record bytes are sent as they are stored.
 //! Fetches of other replicas are refused here: replication has its own protocol.
 
@@ -13,6 +14,7 @@ use crate::base::time::Instant;
 use crate::server::budget::Permit;
 use crate::server::call::Call;
 use crate::server::errors::{self, Unanswered};
+use crate::server::fetch_sessions::{FetchContext, SessionError};
 use crate::server::reply_queue::{Dispatched, Reply};
 use crate::shard::request::{AwaitPart, Fetched, Isolation, ReadError, Request, Response};
 use crate::shard::{Answer, ShardHandle};
@@ -26,13 +28,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Session epochs that ask for everything: the first of a new session, and the end of one.
-const SESSION_EPOCHS_FULL: [i32; 2] = [0, -1];
-const SESSIONS_FROM: i16 = 7;
-
 /// A resolved fetch, and what it waits for.
 struct Fetch {
     call: Call,
+    context: FetchContext,
     plan: Plan,
     isolation: Isolation,
     bytes_max: usize,
@@ -84,16 +83,16 @@ impl From<ReadError> for Unread {
 
 type Asked = Vec<Answer>;
 
-pub(in crate::server) fn handle(call: Call, request: FetchRequest) -> Dispatched {
-    let continues = !SESSION_EPOCHS_FULL.contains(&request.session_epoch);
-    if call.version >= SESSIONS_FROM && continues {
-        let error_code = call.code(ErrorCode::FetchSessionIdNotFound);
-        return call.ready(&FetchResponse {
-            error_code,
-            ..FetchResponse::default()
-        });
-    }
-    let fetch = Fetch::new(call, request);
+pub(in crate::server) fn handle(call: Call, mut request: FetchRequest) -> Dispatched {
+    let now = call.server.handle.now().instant;
+    let mut sessions = call.server.fetch_sessions.borrow_mut();
+    let context = sessions.begin(&mut request, call.version, now);
+    drop(sessions);
+    let context = match context {
+        Ok(context) => context,
+        Err(error) => return call.ready(&refused(&call, error)),
+    };
+    let fetch = Fetch::new(call, request, context);
     // Asked at once, so that a fetch sees what requests before it on the same connection have done.
     let first = fetch.permit_now().map(|permit| {
         let asked = fetch.ask(permit.bytes());
@@ -102,17 +101,25 @@ pub(in crate::server) fn handle(call: Call, request: FetchRequest) -> Dispatched
     Dispatched::Later(Box::pin(fetch.run(first)))
 }
 
+fn refused(call: &Call, error: SessionError) -> FetchResponse {
+    FetchResponse {
+        error_code: call.code(errors::fetch_session(error)),
+        ..FetchResponse::default()
+    }
+}
+
 fn bytes(limit: i32) -> usize {
     usize::try_from(limit).unwrap_or(0)
 }
 
 impl Fetch {
-    fn new(call: Call, request: FetchRequest) -> Fetch {
+    fn new(call: Call, request: FetchRequest, context: FetchContext) -> Fetch {
         let image = call.image();
         let handle = &call.server.handle;
         let bytes_max = bytes(request.max_bytes).min(image.config.fetch_bytes_max);
         let wait = u64::try_from(request.max_wait_ms).unwrap_or(0);
         Fetch {
+            context,
             isolation: isolation(request.isolation_level),
             bytes_max,
             bytes_min: bytes(request.min_bytes).min(bytes_max),
@@ -256,12 +263,18 @@ impl Fetch {
 
     fn answer(self, mut found: Found, permit: Permit) -> Reply {
         let topics = self.plan.topics.iter();
-        let responses = topics.map(|topic| self.topic(topic, &mut found)).collect();
-        let response = FetchResponse {
-            responses,
-            ..FetchResponse::default()
-        };
+        let mut responses = topics.map(|topic| self.topic(topic, &mut found)).collect();
         let call = &self.call;
+        let now = self.handle().now().instant;
+        let mut sessions = call.server.fetch_sessions.borrow_mut();
+        let response = match sessions.finish(self.context, &mut responses, now) {
+            Ok(session_id) => FetchResponse {
+                session_id,
+                responses,
+                ..FetchResponse::default()
+            },
+            Err(error) => refused(call, error),
+        };
         let pieces = response_pieces(call.api_key, call.version, call.correlation_id, &response);
         Reply::Frame {
             pieces,
