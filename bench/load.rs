@@ -1,10 +1,11 @@
 //! A closed loop of connections: each keeps some requests under way and sends the next when one is answered.
 
 use super::harness::batches::{self, Record};
-use super::harness::client::Connection;
+use super::harness::client::{Connection, Question};
 use super::harness::kafka::{PRODUCE_VERSION, produce_request};
-use ottla::wire::produce::ProduceRequest;
+use ottla::wire::produce::ProduceResponse;
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -79,30 +80,62 @@ impl Load<'_> {
 
     /// Its share of the requests, to partitions in turn; every answer must be an acknowledgement.
     fn connection(self, number: usize) -> Vec<f64> {
-        let mut client = Connection::open(self.address);
-        let batch = self.payload.batch();
+        let mut pipeline = Pipeline::open(self.address, self.in_flight, PRODUCE_VERSION);
         let count = self.requests / self.connections;
         let mut latencies = Vec::with_capacity(count);
-        let mut under_way = VecDeque::new();
-        let mut request = produce_request(self.topic, 0, batch, -1);
-        for sent in 0..count + self.in_flight {
-            if sent < count {
-                let partition = (number + sent * self.connections) as i32 % self.partitions;
-                request.topic_data[0].partition_data[0].index = partition;
-                let started = Instant::now();
-                let correlation = client.send(&request, PRODUCE_VERSION).expect("sent");
-                under_way.push_back((correlation, started));
-            }
-            if under_way.len() >= self.in_flight || sent >= count {
-                let Some((correlation, started)) = under_way.pop_front() else {
-                    break;
-                };
-                let answer = client.receive::<ProduceRequest>(PRODUCE_VERSION, correlation);
-                latencies.push(started.elapsed().as_secs_f64() * 1e6);
-                let answer = answer.expect("an answer");
-                assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
-            }
+        let mut check = |answered: Option<(ProduceResponse, Duration)>| {
+            let Some((answer, latency)) = answered else {
+                return false;
+            };
+            assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+            latencies.push(latency.as_secs_f64() * 1e6);
+            true
+        };
+        let mut request = produce_request(self.topic, 0, self.payload.batch(), -1);
+        for sent in 0..count {
+            let partition = (number + sent * self.connections) as i32 % self.partitions;
+            request.topic_data[0].partition_data[0].index = partition;
+            check(pipeline.send(&request));
         }
+        while check(pipeline.receive()) {}
         latencies
+    }
+}
+
+/// One connection with some requests of one kind under way.
+pub(crate) struct Pipeline<Q> {
+    client: Connection,
+    in_flight: usize,
+    version: i16,
+    under_way: VecDeque<(i32, Instant)>,
+    question: PhantomData<Q>,
+}
+
+impl<Q: Question> Pipeline<Q> {
+    pub(crate) fn open(address: &str, in_flight: usize, version: i16) -> Pipeline<Q> {
+        Pipeline {
+            client: Connection::open(address),
+            in_flight,
+            version,
+            under_way: VecDeque::new(),
+            question: PhantomData,
+        }
+    }
+
+    /// When as many are under way as may be: the answer to the oldest, and how long it took.
+    pub(crate) fn send(&mut self, question: &Q) -> Option<(Q::Answer, Duration)> {
+        let started = Instant::now();
+        let correlation = self.client.send(question, self.version).expect("sent");
+        self.under_way.push_back((correlation, started));
+        match self.under_way.len() < self.in_flight {
+            true => None,
+            false => self.receive(),
+        }
+    }
+
+    pub(crate) fn receive(&mut self) -> Option<(Q::Answer, Duration)> {
+        let (correlation, started) = self.under_way.pop_front()?;
+        let answer = self.client.receive::<Q>(self.version, correlation);
+        Some((answer.expect("an answer"), started.elapsed()))
     }
 }

@@ -9,6 +9,7 @@ mod harness;
 
 mod commit;
 mod floor;
+mod groups;
 mod life;
 mod load;
 mod row;
@@ -25,6 +26,9 @@ struct Scale {
     partitions: &'static [i32],
     /// Written before the broker is killed and started again.
     restart_megabytes: usize,
+    /// Of offsets, one each, by this many groups.
+    commits: usize,
+    groups: usize,
 }
 
 const MEASURE: Scale = Scale {
@@ -33,6 +37,8 @@ const MEASURE: Scale = Scale {
     megabytes: 256,
     partitions: &[1, 100, 1_000],
     restart_megabytes: 5_000,
+    commits: 1_000_000,
+    groups: 1_000,
 };
 
 const SMALL: Scale = Scale {
@@ -41,6 +47,8 @@ const SMALL: Scale = Scale {
     megabytes: 2,
     partitions: &[1, 10],
     restart_megabytes: 16,
+    commits: 1_000,
+    groups: 50,
 };
 
 type Question = fn(Scale);
@@ -54,11 +62,12 @@ fn main() {
         .iter()
         .filter(|word| !word.starts_with('-'))
         .collect();
-    let questions: [(&str, Question); 4] = [
+    let questions: [(&str, Question); 5] = [
         ("start", life::start),
         ("commit", commit::cycle),
         ("traffic", traffic::all),
         ("restart", life::restart),
+        ("groups", groups::commits),
     ];
     for (name, ask) in questions {
         if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {

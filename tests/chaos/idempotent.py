@@ -4,7 +4,7 @@ Eight producers write numbered values to four partitions and never give up; the 
 Afterwards the log must hold each value once, in the order of its producer, each acknowledged one where the
 acknowledgement said. A run in which the broker recognised no duplicate has shown nothing and is void.
 
-    tests/chaos/run [CYCLES [SEED]]
+    tests/chaos/idempotent.py [CYCLES [SEED]]
 """
 
 import os
