@@ -153,6 +153,14 @@ impl Reader {
         }
     }
 
+    /// For an answer: whoever asked bounds it by its bytes alone.
+    pub fn of_answer(frame: Bytes) -> Reader {
+        Reader {
+            elements_left: usize::MAX,
+            ..Reader::new(frame)
+        }
+    }
+
     pub fn remaining(&self) -> usize {
         self.end - self.position
     }
