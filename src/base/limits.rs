@@ -220,6 +220,29 @@ pub const NEW_MEMBER_JOIN_MS_MAX: i32 = 300_000;
 /// Longest stop: after it what is left is cut off.
 pub const STOP_MS_MAX: u64 = 30_000;
 
+/// The tool waits this long before it asks again what may be refused only for now.
+pub const TOOL_RETRY_PAUSE_MS: u64 = 100;
+/// Requests of one connection that the tool leaves unanswered: as many batches of a producer as brokers recognise.
+pub const TOOL_REQUESTS_IN_FLIGHT_MAX: usize = PRODUCER_WINDOW_BATCHES;
+/// Plain bytes of records from which the tool sends a batch; a larger record has its own.
+pub const TOOL_BATCH_BYTES: usize = 256 * KIB;
+/// Records that wait longer for company are sent without.
+pub const TOOL_LINGER_MS: u64 = 5;
+/// One line of input, and how much of it is read at once and ahead.
+pub const TOOL_LINE_BYTES_MAX: usize = 64 * MIB;
+pub const TOOL_READ_BYTES: usize = 256 * KIB;
+pub const TOOL_READS_AHEAD: usize = 4;
+/// Record bytes of one fetch, and of each of its partitions.
+pub const TOOL_FETCH_BYTES: i32 = 8 << 20;
+pub const TOOL_FETCH_PARTITION_BYTES: i32 = 1 << 20;
+/// A fetch waits this long for data, which is also how soon a signal is noticed.
+pub const TOOL_FETCH_WAIT_MS: i32 = 250;
+/// A member of a group that keeps silent for this long is given up; offsets are committed this often.
+pub const TOOL_SESSION_MS: i32 = 45_000;
+pub const TOOL_REBALANCE_MS: i32 = 60_000;
+pub const TOOL_HEARTBEAT_MS: u64 = 3_000;
+pub const TOOL_COMMIT_MS: u64 = 5_000;
+
 // Every partition can be described.
 const _: () = assert!(PRODUCERS_PER_PARTITION_MAX <= PRODUCERS_DESCRIBED_MAX);
 // Every reader has a buffer, whatever the others read ahead.

@@ -24,12 +24,7 @@ pub(super) fn resolve(
     environment: Vec<Entry>,
     arguments: Vec<Entry>,
 ) -> Result<Settings, SettingsError> {
-    let mut merged = Merged::default();
-    merged.add_once(file)?;
-    merged.add_once(environment)?;
-    for entry in arguments {
-        merged.add(entry)?;
-    }
+    let merged = Merged(written([file, environment, arguments])?);
     let limits = merged.limits()?;
     let rules = TopicRules::of(&limits);
     let (kafka, broker) = merged.kafka(&rules)?;
@@ -50,6 +45,19 @@ pub(super) fn resolve(
         broker,
     };
     Ok(settings)
+}
+
+/// The entries that win, by key: of file, environment and command line.
+pub(super) fn written(
+    [file, environment, arguments]: [Vec<Entry>; 3],
+) -> Result<BTreeMap<String, Entry>, SettingsError> {
+    let mut merged = Merged::default();
+    merged.add_once(file)?;
+    merged.add_once(environment)?;
+    for entry in arguments {
+        merged.add(entry)?;
+    }
+    Ok(merged.0)
 }
 
 #[derive(Default)]

@@ -24,6 +24,7 @@ pub mod error;
 mod file;
 mod merge;
 pub mod own_keys;
+mod report;
 pub mod settings;
 
 pub use accept_loss::AcceptLoss;

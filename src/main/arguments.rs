@@ -1,5 +1,11 @@
 //! What may be typed.
 
+use super::cluster::ClusterArguments;
+use super::config::ConfigArguments;
+use super::consume::ConsumeArguments;
+use super::group::GroupArguments;
+use super::produce::ProduceArguments;
+use super::topic::TopicArguments;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -15,6 +21,18 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Runs a broker until SIGTERM or SIGINT.
     Serve(Serve),
+    /// Lists, makes, changes, deletes and trims topics.
+    Topic(TopicArguments),
+    /// Writes standard input as records.
+    Produce(ProduceArguments),
+    /// Prints records.
+    Consume(ConsumeArguments),
+    /// Lists consumer groups, tells their lag, resets and deletes them.
+    Group(GroupArguments),
+    /// Checks, prints and explains settings; reads and changes configs of topics and brokers.
+    Config(ConfigArguments),
+    /// Tells of the cluster, its brokers and its features.
+    Cluster(ClusterArguments),
 }
 
 /// Each flag goes before the environment (OTTLA_SECTION__KEY), which goes before the file.

@@ -1,13 +1,31 @@
 //! The `ottla` program: arguments in, exit code out.
 //!
-//! **Owns** the command line, the configuration file as text, the one line on standard output, the exit code: 0 done,
-//! 1 failed, 2 wrong usage.
-//! **Never** decides what a setting means (`config`) or how a broker starts (`boot`).
-//! **Invariants**: an error is one line on standard error that names its fix.
-//! **Enter at** `main`, then `serve`.
+//! **Owns** the command line, the configuration file as text, what is printed, the exit code: 0 done, 1 failed, 2 wrong
+//! usage, 3 a check found problems, 4 partly done; the tool, a blocking client that works against any Kafka broker.
+//! **Never** decides what a setting means (`config`) or how a broker starts (`boot`); the tool starts no runtime.
+//! **Invariants**: an error is one line on standard error that names its fix; standard output holds results alone;
+//! nothing is destroyed unasked.
+//! **Enter at** `main`, then `serve` for the broker, `client` for the tool.
 
 mod arguments;
 mod serve;
+// The tool: one file per subcommand, over the client.
+mod client;
+mod cluster;
+mod config;
+mod consume;
+mod group;
+mod produce;
+mod topic;
+// What they share.
+mod base64;
+mod configs;
+mod failure;
+mod json_record;
+mod moment;
+mod output;
+mod place;
+mod progress;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
@@ -18,14 +36,29 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Before any thread exists: afterwards it takes ten times as long.
-    glommio::early_init();
-    match Arguments::parse().command {
-        Some(Command::Serve(wishes)) => serve::run(wishes),
+    let (verbose, outcome) = match Arguments::parse().command {
+        Some(Command::Serve(wishes)) => {
+            // Before any thread exists: afterwards it takes ten times as long.
+            glommio::early_init();
+            return serve::run(wishes);
+        }
+        Some(Command::Topic(wanted)) => (wanted.output.verbose, topic::run(wanted)),
+        Some(Command::Produce(wanted)) => (wanted.output.verbose, produce::run(wanted)),
+        Some(Command::Consume(wanted)) => (wanted.output.verbose, consume::run(wanted)),
+        Some(Command::Group(wanted)) => (wanted.output.verbose, group::run(wanted)),
+        Some(Command::Config(wanted)) => (wanted.output.verbose, config::run(wanted)),
+        Some(Command::Cluster(wanted)) => (wanted.output.verbose, cluster::run(wanted)),
         None => {
             // A closed standard output is nobody's business.
             let _ = Arguments::command().print_help();
-            ExitCode::SUCCESS
+            return ExitCode::SUCCESS;
+        }
+    };
+    match outcome {
+        Ok(done) => done.exit(),
+        Err(failure) => {
+            failure.tell(verbose);
+            failure.exit()
         }
     }
 }

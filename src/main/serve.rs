@@ -39,25 +39,33 @@ fn announce(ready: &Ready) {
 }
 
 fn settings(wishes: &Serve) -> Result<Settings, Box<dyn Error>> {
-    let file = wishes.config.as_ref().map(|path| {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| {
-            format!("{name} cannot be read: {error}. Fix: --config with a readable file")
-        });
-        text.map(|text| (name, text))
-    });
-    let file = file.transpose()?;
-    let sources = Sources {
-        file: file
-            .as_ref()
-            .map(|(name, text)| (name.as_str(), text.as_str())),
-        environment: environment(),
-        arguments: arguments(wishes)?,
-    };
+    let file = file(wishes)?;
     Ok(Settings {
         accept_loss: AcceptLoss::parse(&wishes.accept_loss)?,
-        ..Settings::load(sources)?
+        ..Settings::load(sources(wishes, file.as_ref())?)?
+    })
+}
+
+/// Name and text of the configuration file, when one is named.
+pub(crate) fn file(wishes: &Serve) -> Result<Option<(String, String)>, Box<dyn Error>> {
+    let Some(path) = &wishes.config else {
+        return Ok(None);
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!("{name} cannot be read: {error}. Fix: --config with a readable file")
+    })?;
+    Ok(Some((name, text)))
+}
+
+pub(crate) fn sources<'a>(
+    wishes: &Serve,
+    file: Option<&'a (String, String)>,
+) -> Result<Sources<'a>, Box<dyn Error>> {
+    Ok(Sources {
+        file: file.map(|(name, text)| (name.as_str(), text.as_str())),
+        environment: environment(),
+        arguments: arguments(wishes)?,
     })
 }
 
