@@ -45,6 +45,9 @@ pub struct Appended {
     /// `NONE` unless the topic stamps at append.
     pub log_append_time: Timestamp,
     pub log_start: Offset,
+    /// When it was in the log, and when that became as durable as its topic asks.
+    pub appended_at: Instant,
+    pub committed_at: Instant,
 }
 
 /// Why nobody knows whether an append or a deletion lasts.

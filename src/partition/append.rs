@@ -37,7 +37,9 @@ impl Partition {
         self.check_available().map_err(AppendError::Unavailable)?;
         match self.producers.check(batch.header()) {
             Ok(SequenceVerdict::New) => Ok(self.append_new(batch, caller, now)),
-            Ok(SequenceVerdict::Duplicate(original)) => Ok(self.answer_again(&original, caller)),
+            Ok(SequenceVerdict::Duplicate(original)) => {
+                Ok(self.answer_again(&original, caller, now))
+            }
             Err(error) => {
                 self.count_refusal(&error);
                 Err(AppendError::Sequence(error))
@@ -64,13 +66,14 @@ impl Partition {
         self.stats.records += end.since(base_offset) as u64;
         self.stats.bytes += batch.len() as u64;
         self.act(Action::Append { batch });
-        self.commit();
+        self.commit(now);
         let produce = ParkedProduce {
             ticket: caller.ticket,
             base_offset,
             log_append_time: append_time.unwrap_or(Timestamp::NONE),
+            appended_at: now.instant,
         };
-        self.answer_when_committed(end, produce, caller);
+        self.answer_when_committed(end, produce, caller, now);
         Dispatched {
             base_offset,
             is_duplicate: false,
@@ -87,7 +90,7 @@ impl Partition {
         self.act(Action::Note(Note::EpochStart { epoch, offset }));
     }
 
-    fn answer_again(&mut self, original: &ProducerBatch, caller: Caller) -> Dispatched {
+    fn answer_again(&mut self, original: &ProducerBatch, caller: Caller, now: Now) -> Dispatched {
         self.stats.duplicates += 1;
         let base_offset = original.base_offset;
         let log_append_time = match self.settings.timestamps {
@@ -98,8 +101,9 @@ impl Partition {
             ticket: caller.ticket,
             base_offset,
             log_append_time,
+            appended_at: now.instant,
         };
-        self.answer_when_committed(original.last_offset.next(), produce, caller);
+        self.answer_when_committed(original.last_offset.next(), produce, caller, now);
         Dispatched {
             base_offset,
             is_duplicate: true,

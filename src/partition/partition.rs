@@ -64,6 +64,7 @@ pub(super) struct ParkedProduce {
     pub(super) ticket: Ticket,
     pub(super) base_offset: Offset,
     pub(super) log_append_time: Timestamp,
+    pub(super) appended_at: Instant,
 }
 
 impl Partition {
@@ -101,20 +102,20 @@ impl Partition {
     }
 
     /// Obeys new settings from the next batch on. A weaker durability releases what only waited for the stronger one.
-    pub fn configure(&mut self, settings: PartitionSettings) {
+    pub fn configure(&mut self, settings: PartitionSettings, now: Now) {
         self.settings = settings;
         if self.unavailable.is_none() {
-            self.commit();
+            self.commit(now);
         }
     }
 
     /// All batches below `up_to` are durable.
-    pub fn on_durable(&mut self, up_to: Offset) {
+    pub fn on_durable(&mut self, up_to: Offset, now: Now) {
         if self.unavailable.is_some() {
             return;
         }
         self.watermarks.advance_durable(up_to);
-        self.commit();
+        self.commit(now);
     }
 
     /// The log start is durable up to `offset`.
@@ -236,7 +237,7 @@ impl Partition {
     }
 
     /// Moves the high watermark to what the durability asks for, and answers whoever waited for it.
-    pub(super) fn commit(&mut self) {
+    pub(super) fn commit(&mut self, now: Now) {
         let committed = match self.settings.durability {
             Durability::Flushed => self.watermarks.durable(),
             Durability::Memory => self.watermarks.log_end(),
@@ -246,7 +247,7 @@ impl Partition {
         }
         self.watermarks.commit(committed);
         while let Some(produce) = self.produces.release(self.watermarks.high_watermark()) {
-            self.complete_produce(&produce);
+            self.complete_produce(&produce, now);
         }
         self.release_readers();
     }
@@ -274,19 +275,22 @@ impl Partition {
         end: Offset,
         produce: ParkedProduce,
         caller: Caller,
+        now: Now,
     ) {
         if end <= self.watermarks.high_watermark() {
-            self.complete_produce(&produce);
+            self.complete_produce(&produce, now);
         } else {
             self.produces.park(end, caller.deadline, produce);
         }
     }
 
-    fn complete_produce(&mut self, produce: &ParkedProduce) {
+    fn complete_produce(&mut self, produce: &ParkedProduce, now: Now) {
         let appended = Appended {
             base_offset: produce.base_offset,
             log_append_time: produce.log_append_time,
             log_start: self.watermarks.log_start(),
+            appended_at: produce.appended_at,
+            committed_at: now.instant,
         };
         self.complete(produce.ticket, Outcome::Appended(appended));
     }

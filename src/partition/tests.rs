@@ -98,7 +98,7 @@ fn empty(settings: PartitionSettings) -> Partition {
 fn filled(settings: PartitionSettings, count: i32) -> Partition {
     let mut partition = empty(settings);
     partition.append(&plain(count), caller(0), at(0)).unwrap();
-    partition.on_durable(Offset(i64::from(count)));
+    partition.on_durable(Offset(i64::from(count)), at(0));
     actions(&mut partition);
     partition
 }

@@ -81,7 +81,7 @@ impl Core {
     fn configure(&self, topic: &Topic, image: &Image) {
         let settings = partition_settings(topic, image);
         for id in self.partitions_of(topic) {
-            let here = self.turn(id, |partition, _| partition.configure(settings));
+            let here = self.turn(id, |partition, now| partition.configure(settings, now));
             if here.is_some() {
                 self.store.configure(id, log_config(&topic.config));
             }

@@ -185,7 +185,7 @@ impl Core {
     fn on_event(self: &Rc<Core>, event: StoreEvent) {
         match event {
             StoreEvent::Durable { partition, up_to } => {
-                self.turn(partition, |partition, _| partition.on_durable(up_to));
+                self.turn(partition, |partition, now| partition.on_durable(up_to, now));
             }
             StoreEvent::LogStartDurable { partition, offset } => {
                 self.turn(partition, |partition, _| {

@@ -16,11 +16,11 @@ fn flushed_produce_is_answered_when_its_cycle_is_durable() {
     assert_eq!(actions(&mut partition), ["append 3..5 in epoch 5"]);
     assert_eq!(marks(&partition), [0, 0, 0, 0, 5]);
 
-    partition.on_durable(Offset(3));
+    partition.on_durable(Offset(3), at(0));
     assert_eq!(actions(&mut partition), ["1: appended at 0, log from 0"]);
     assert_eq!(marks(&partition), [0, 3, 3, 3, 5]);
 
-    partition.on_durable(Offset(5));
+    partition.on_durable(Offset(5), at(0));
     assert_eq!(actions(&mut partition), ["2: appended at 3, log from 0"]);
     assert_eq!(marks(&partition), [0, 5, 5, 5, 5]);
 }
@@ -54,7 +54,7 @@ fn memory_produce_is_answered_at_once_and_readers_see_it() {
         ]
     );
     assert_eq!(marks(&partition), [0, 3, 3, 0, 3]);
-    partition.on_durable(Offset(3));
+    partition.on_durable(Offset(3), at(0));
     assert_eq!(actions(&mut partition), NOTHING);
     assert_eq!(marks(&partition), [0, 3, 3, 3, 3]);
 }
@@ -64,7 +64,7 @@ fn cycle_without_new_batches_answers_nobody() {
     let mut partition = empty(FLUSHED);
     partition.append(&plain(3), caller(1), at(0)).unwrap();
     actions(&mut partition);
-    partition.on_durable(Offset(0));
+    partition.on_durable(Offset(0), at(0));
     assert_eq!(actions(&mut partition), NOTHING);
     assert_eq!(marks(&partition), [0, 0, 0, 0, 3]);
 }
@@ -117,7 +117,7 @@ fn duplicate_parks_on_its_originals_durability() {
     );
     assert_eq!(partition.stats().duplicates, 1);
 
-    partition.on_durable(Offset(3));
+    partition.on_durable(Offset(3), at(0));
     assert_eq!(
         actions(&mut partition),
         [
@@ -137,7 +137,7 @@ fn stamped_batch_and_its_duplicate_get_the_same_append_time() {
     let batch = from_producer(7, 0, 0, 3);
     partition.append(&batch, caller(1), at(20)).unwrap();
     partition.append(&batch, caller(2), at(30)).unwrap();
-    partition.on_durable(Offset(3));
+    partition.on_durable(Offset(3), at(0));
     assert_eq!(
         actions(&mut partition),
         [
@@ -226,14 +226,14 @@ fn deadline_leaves_the_fate_unknown_and_the_batch_in_the_log() {
     partition.on_deadline(at(200));
     assert_eq!(actions(&mut partition), ["2: unknown: Deadline"]);
     assert_eq!(partition.next_deadline(), Some(at(500).instant));
-    partition.on_durable(Offset(1));
+    partition.on_durable(Offset(1), at(0));
     partition.on_deadline(at(900));
     assert_eq!(
         actions(&mut partition),
         ["1: appended at 0, log from 0", "3: unknown: Deadline"]
     );
     assert_eq!(partition.next_deadline(), None);
-    partition.on_durable(Offset(3));
+    partition.on_durable(Offset(3), at(0));
     assert_eq!(actions(&mut partition), NOTHING, "an answer is given once");
     assert_eq!(marks(&partition), [0, 3, 3, 3, 3]);
     assert_eq!(partition.stats().unknown_answers, 2);
@@ -244,16 +244,16 @@ fn weaker_durability_answers_what_waited_for_the_stronger() {
     let mut partition = empty(FLUSHED);
     partition.append(&plain(2), caller(1), at(0)).unwrap();
     actions(&mut partition);
-    partition.configure(MEMORY);
+    partition.configure(MEMORY, at(0));
     assert_eq!(actions(&mut partition), ["1: appended at 0, log from 0"]);
     // And back: what readers have seen stays seen.
     partition.append(&plain(1), caller(2), at(0)).unwrap();
     actions(&mut partition);
-    partition.configure(FLUSHED);
+    partition.configure(FLUSHED, at(0));
     assert_eq!(marks(&partition), [0, 3, 3, 0, 3]);
     partition.append(&plain(1), caller(3), at(0)).unwrap();
     assert_eq!(actions(&mut partition), ["append 3..4 in epoch 5"]);
-    partition.on_durable(Offset(4));
+    partition.on_durable(Offset(4), at(0));
     assert_eq!(actions(&mut partition), ["3: appended at 3, log from 0"]);
 }
 

@@ -97,11 +97,11 @@ fn late_events_change_nothing() {
         end(&mut partition);
         actions(&mut partition);
         let before = marks(&partition);
-        partition.on_durable(Offset(11));
+        partition.on_durable(Offset(11), at(0));
         partition.on_log_start_durable(Offset(4));
         partition.on_retention_due(Offset(9));
         partition.on_deadline(at(10_000));
-        partition.configure(MEMORY);
+        partition.configure(MEMORY, at(0));
         assert_eq!(actions(&mut partition), NOTHING);
         assert_eq!(marks(&partition), before);
         assert_eq!(partition.unavailable(), Some(unavailable));

@@ -21,7 +21,7 @@ fn minus_one_deletes_up_to_the_high_watermark() {
     assert_eq!(actions(&mut partition), ["log starts at 10"]);
     partition.on_log_start_durable(Offset(10));
     assert_eq!(actions(&mut partition), ["2: deleted up to 10"]);
-    partition.on_durable(Offset(15));
+    partition.on_durable(Offset(15), at(0));
     assert_eq!(actions(&mut partition), ["1: appended at 10, log from 10"]);
     assert_eq!(marks(&partition), [10, 15, 15, 15, 15]);
 }

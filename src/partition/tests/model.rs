@@ -229,7 +229,8 @@ impl Model {
             return;
         }
         self.durable = later[self.prng.below(later.len() as u64) as usize];
-        self.partition.on_durable(Offset(self.durable));
+        self.partition
+            .on_durable(Offset(self.durable), at(self.now));
     }
 
     fn delete(&mut self) {
@@ -309,7 +310,7 @@ impl Model {
     fn configure(&mut self) {
         let memory = self.settings == MEMORY;
         self.settings = if memory { FLUSHED } else { MEMORY };
-        self.partition.configure(self.settings);
+        self.partition.configure(self.settings, at(self.now));
     }
 
     fn read(&mut self) {

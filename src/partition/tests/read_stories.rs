@@ -71,9 +71,9 @@ fn reader_waits_until_the_high_watermark_moves() {
     let mut partition = partly_committed();
     partition.wait_for_data(Ticket(7), Offset(10), Offset(10));
     partition.wait_for_data(Ticket(8), Offset(13), Offset(10));
-    partition.on_durable(Offset(10));
+    partition.on_durable(Offset(10), at(0));
     assert_eq!(actions(&mut partition), NOTHING);
-    partition.on_durable(Offset(13));
+    partition.on_durable(Offset(13), at(0));
     assert_eq!(
         actions(&mut partition),
         [
@@ -83,7 +83,7 @@ fn reader_waits_until_the_high_watermark_moves() {
         ]
     );
     partition.append(&plain(1), caller(2), at(0)).unwrap();
-    partition.on_durable(Offset(14));
+    partition.on_durable(Offset(14), at(0));
     assert_eq!(
         actions(&mut partition),
         ["append 13..14 in epoch 5", "2: appended at 13, log from 2"],
@@ -108,7 +108,7 @@ fn cancelled_reader_hears_nothing() {
     assert!(partition.cancel(Ticket(7)));
     assert!(!partition.cancel(Ticket(7)));
     assert!(!partition.cancel(Ticket(1)), "a produce is not cancelled");
-    partition.on_durable(Offset(13));
+    partition.on_durable(Offset(13), at(0));
     assert_eq!(actions(&mut partition), ["1: appended at 10, log from 2"]);
 }
 
@@ -117,7 +117,7 @@ fn partition_named_twice_by_one_reader_answers_once() {
     let mut partition = partly_committed();
     partition.wait_for_data(Ticket(7), Offset(12), Offset(10));
     partition.wait_for_data(Ticket(7), Offset(10), Offset(10));
-    partition.on_durable(Offset(13));
+    partition.on_durable(Offset(13), at(0));
     assert_eq!(
         actions(&mut partition),
         ["1: appended at 10, log from 2", "7: read again"]

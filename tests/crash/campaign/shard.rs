@@ -246,7 +246,8 @@ impl Shard {
     fn hear(&self, event: StoreEvent) {
         match event {
             StoreEvent::Durable { partition, up_to } => {
-                self.tell(partition, |partition| partition.on_durable(up_to));
+                let now = self.runtime.now();
+                self.tell(partition, |partition| partition.on_durable(up_to, now));
             }
             StoreEvent::LogStartDurable { partition, offset } => {
                 self.model
