@@ -9,6 +9,7 @@ use super::error::GroupError;
 use super::member::Member;
 use super::settings::GroupSettings;
 use super::state_records::StateRecord;
+use super::stats::{Counted, GroupStats};
 use super::turn::Turn;
 use super::writes::{Effect, Write, Writes};
 use crate::base::ids::Ticket;
@@ -40,8 +41,7 @@ pub struct Coordinator {
     /// The last group that this round of expiry has looked at.
     pub(super) expiry_from: Option<GroupId>,
     pub(super) writes: Writes,
-    /// Memory of all groups.
-    pub(super) state_bytes: usize,
+    pub(super) stats: GroupStats,
     /// Read from the log so far.
     pub(super) replayed_bytes: u64,
     actions: VecDeque<Action>,
@@ -58,7 +58,7 @@ impl Coordinator {
             next_expiry: Instant(u64::MAX),
             expiry_from: None,
             writes: Writes::new(&settings),
-            state_bytes: 0,
+            stats: GroupStats::default(),
             replayed_bytes: 0,
             actions: VecDeque::new(),
         }
@@ -177,7 +177,7 @@ impl Coordinator {
         decide: impl FnOnce(&mut Group, &mut Turn<'_>) -> T,
     ) -> Option<T> {
         let group = self.groups.get_mut(id)?;
-        let (alarm, bytes) = (group.alarm, group.bytes());
+        let (alarm, before) = (group.alarm, Counted::of(group));
         let mut turn = Turn {
             settings: &self.settings,
             now,
@@ -185,7 +185,7 @@ impl Coordinator {
             writes: &mut self.writes,
         };
         let decided = decide(group, &mut turn);
-        self.state_bytes = self.state_bytes + group.bytes() - bytes;
+        self.stats.changed(before, group);
         if group.alarm != alarm {
             let id = group.id.clone();
             if let Some(at) = alarm {
@@ -199,14 +199,14 @@ impl Coordinator {
     }
 
     pub(super) fn insert(&mut self, group: Group) {
-        self.state_bytes += group.bytes();
+        self.stats.add(Counted::of(&group));
         let before = self.groups.insert(group.id.clone(), group);
         assert!(before.is_none(), "a group begins once");
     }
 
     pub(super) fn remove(&mut self, id: &str) {
         let group = self.groups.remove(id).expect("an existing group ends");
-        self.state_bytes -= group.bytes();
+        self.stats.subtract(Counted::of(&group));
         if let Some(at) = group.alarm {
             self.alarms.remove(&(at, group.id));
         }
@@ -268,7 +268,7 @@ impl Coordinator {
 
     /// Whether so much more may be remembered and queued.
     fn has_room(&self, bytes: usize) -> bool {
-        self.state_bytes + self.writes.queued_bytes() + bytes <= GROUP_STATE_BYTES_MAX
+        self.stats.bytes + self.writes.queued_bytes() + bytes <= GROUP_STATE_BYTES_MAX
             && self.writes.queued_bytes() + bytes <= GROUP_QUEUED_BYTES_MAX
     }
 

@@ -13,6 +13,7 @@ mod settings;
 
 mod coordinator;
 mod replay;
+mod stats;
 mod turn;
 
 mod classic;
@@ -48,6 +49,7 @@ pub use error::GroupError;
 pub use offsets::Committed;
 pub use partitioner::partition_of;
 pub use settings::GroupSettings;
+pub use stats::{GroupStats, OffsetPlace};
 
 #[cfg(test)]
 mod tests;

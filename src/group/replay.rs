@@ -71,7 +71,7 @@ impl Coordinator {
         self.next_expiry = now
             .instant
             .plus(Duration::from_millis(self.settings.expiry_check_ms));
-        let live = self.state_bytes as u64;
+        let live = self.stats.bytes as u64;
         self.writes
             .recovered(self.replayed_bytes, live, &self.settings);
         self.forget_missing_topics(exists, now);
