@@ -5,27 +5,21 @@
 //!              <── one answer each, within 1 s ───
 //! ```
 
-use crate::metrics::ShardSnapshot;
 use crate::shard::ShardHandle;
-use crate::shard::request::{Request, Response};
+use crate::shard::request::{Ends, Observation, Observed, Request, Response};
 use flume::{Receiver, Sender};
 use futures_lite::future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Questions that wait for one shard; another one finds the shard stuck.
 const QUESTIONS_MAX: usize = 4;
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
-/// What one shard says of itself.
-pub(super) struct Report {
-    pub(super) snapshot: ShardSnapshot,
-    /// The data directory has failed: nothing is written any more.
-    pub(super) is_failed: bool,
-}
-
 struct Question {
-    answer: Sender<Report>,
+    what: Observation,
+    answer: Sender<Observed>,
 }
 
 /// The admin thread's side.
@@ -48,18 +42,19 @@ pub(super) fn bridge(shards: u16) -> (AdminEnd, Vec<ShardEnd>) {
 
 impl AdminEnd {
     /// What every shard says, in their order; `None`: it did not answer in time.
-    pub(super) async fn reports(&self) -> Vec<Option<Report>> {
-        let asked: Vec<Option<Receiver<Report>>> = self.shards.iter().map(ask).collect();
+    pub(super) async fn ask(&self, what: Observation) -> Vec<Option<Observed>> {
+        let ask = |shard| ask(shard, what.clone());
+        let asked: Vec<Option<Receiver<Observed>>> = self.shards.iter().map(ask).collect();
         let mut wait = pin!(tokio::time::sleep(ANSWER_WAIT));
-        let mut reports = Vec::with_capacity(asked.len());
+        let mut answers = Vec::with_capacity(asked.len());
         for answer in asked {
             let Some(answer) = answer else {
-                reports.push(None);
+                answers.push(None);
                 continue;
             };
             // One wait for all: what has come by its end counts.
             if wait.is_elapsed() {
-                reports.push(answer.try_recv().ok());
+                answers.push(answer.try_recv().ok());
                 continue;
             }
             let received = async { answer.recv_async().await.ok() };
@@ -67,39 +62,51 @@ impl AdminEnd {
                 wait.as_mut().await;
                 None
             };
-            reports.push(future::or(received, waited).await);
+            answers.push(future::or(received, waited).await);
         }
-        reports
+        answers
+    }
+
+    /// High watermarks of all partitions, if every shard answers.
+    pub(super) async fn ends(&self) -> Option<Ends> {
+        let mut all = Vec::new();
+        for answer in self.ask(Observation::Ends).await {
+            let Some(Observed::Ends(ends)) = answer else {
+                return None;
+            };
+            all.extend(ends);
+        }
+        all.sort_unstable();
+        Some(Arc::new(all))
     }
 }
 
 /// `None` when the shard has not even taken earlier questions, or is gone.
-fn ask(shard: &Sender<Question>) -> Option<Receiver<Report>> {
-    let (answer, report) = flume::bounded(1);
-    shard.try_send(Question { answer }).ok()?;
-    Some(report)
+fn ask(shard: &Sender<Question>, what: Observation) -> Option<Receiver<Observed>> {
+    let (answer, answered) = flume::bounded(1);
+    shard.try_send(Question { what, answer }).ok()?;
+    Some(answered)
 }
 
 impl ShardEnd {
     /// Answers questions on the shard's own executor, until the admin plane stops.
     pub async fn serve(self, handle: ShardHandle) {
-        while let Ok(question) = self.questions.recv_async().await {
-            let answer = handle.send(handle.id(), Request::Snapshot).await;
-            if let Response::Snapshot(snapshot) = answer {
-                let report = Report {
-                    snapshot: *snapshot,
-                    is_failed: handle.is_failed(),
-                };
-                // Whoever asked may have given up.
-                let _ = question.answer.try_send(report);
-            }
+        while let Ok(Question { what, answer }) = self.questions.recv_async().await {
+            // A long walk keeps nobody who asks for health.
+            let asked = handle.send(handle.id(), Request::Observe(what));
+            handle.spawn(async move {
+                if let Response::Observed(observed) = asked.await {
+                    // Whoever asked may have given up.
+                    let _ = answer.try_send(observed);
+                }
+            });
         }
     }
 
     #[cfg(test)]
-    pub(super) async fn answer_once(&self, report: Report) {
+    pub(super) async fn answer_once(&self, observed: Observed) {
         if let Ok(question) = self.questions.recv_async().await {
-            let _ = question.answer.try_send(report);
+            let _ = question.answer.try_send(observed);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `/health/live`: the process answers. `/health/ready`: clients should be sent here.
 
 use super::thread::State;
+use crate::shard::request::{Observation, Observed};
 use axum::extract;
 use axum::http::StatusCode;
 use std::sync::Arc;
@@ -16,10 +17,13 @@ pub(super) async fn ready(
     if !state.is_ready() {
         return unavailable("not ready: starting or stopping");
     }
-    for (shard, report) in state.shards.reports().await.iter().enumerate() {
-        match report {
+    let answers = state.shards.ask(Observation::Snapshot).await;
+    for (shard, answer) in answers.iter().enumerate() {
+        match answer {
             None => return unavailable(&format!("not ready: shard {shard} does not answer")),
-            Some(report) if report.is_failed => {
+            Some(Observed::Snapshot {
+                is_failed: true, ..
+            }) => {
                 return unavailable("not ready: the data directory has failed");
             }
             Some(_) => {}

@@ -9,7 +9,9 @@ pub mod thread;
 
 mod bridge;
 mod health;
+mod latency;
 mod metrics;
+mod text_format;
 
 pub use bridge::ShardEnd;
-pub use thread::{Admin, start};
+pub use thread::{Admin, AdminSettings, start};

@@ -1,11 +1,12 @@
 //! The thread, its runtime and its routes.
 
 use super::bridge::{AdminEnd, ShardEnd, bridge};
-use super::{health, metrics};
+use super::{health, latency, metrics};
 use axum::Router;
 use axum::routing::get;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -23,15 +24,28 @@ pub struct Admin {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What the routes are told at the start.
+#[derive(Clone, Debug)]
+pub struct AdminSettings {
+    pub data_dir: PathBuf,
+    /// The most series `/metrics/detail` shows.
+    pub series_max: usize,
+}
+
 /// What the routes share.
 pub(super) struct State {
     pub(super) shards: AdminEnd,
+    settings: AdminSettings,
     is_ready: AtomicBool,
     started_in_micros: AtomicU64,
 }
 
 /// Listens at once, and answers "not ready" until it is told otherwise. One end for each shard, in their order.
-pub fn start(addresses: &[SocketAddr], shards: u16) -> io::Result<(Admin, Vec<ShardEnd>)> {
+pub fn start(
+    addresses: &[SocketAddr],
+    shards: u16,
+    settings: AdminSettings,
+) -> io::Result<(Admin, Vec<ShardEnd>)> {
     let listeners = addresses.iter().map(|address| {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -43,6 +57,7 @@ pub fn start(addresses: &[SocketAddr], shards: u16) -> io::Result<(Admin, Vec<Sh
     let (shards, ends) = bridge(shards);
     let state = Arc::new(State {
         shards,
+        settings,
         is_ready: AtomicBool::new(false),
         started_in_micros: AtomicU64::new(0),
     });
@@ -105,6 +120,14 @@ impl State {
         self.is_ready.load(Ordering::Acquire)
     }
 
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.settings.data_dir
+    }
+
+    pub(super) fn series_max(&self) -> usize {
+        self.settings.series_max
+    }
+
     pub(super) fn started_in(&self) -> Duration {
         Duration::from_micros(self.started_in_micros.load(Ordering::Relaxed))
     }
@@ -119,6 +142,8 @@ async fn serve(
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::scrape))
+        .route("/metrics/detail", get(metrics::detail))
+        .route("/v1/latency", get(latency::latency))
         .with_state(state);
     let mut serving = Vec::new();
     for listener in listeners {

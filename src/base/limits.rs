@@ -200,6 +200,8 @@ pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32 * KIB;
 /// Groups of one coordinator, of which there is one per partition of `__consumer_offsets`; a further one is refused.
 pub const GROUPS_MAX: usize = 20_000;
+/// Partitions, groups or offsets that one turn looks at for operators.
+pub const OBSERVED_PER_TURN_MAX: usize = 1_000;
 /// Members of one group, and member ids given out that nobody has used yet, whatever `group.max.size` says.
 pub const GROUP_MEMBERS_MAX: usize = 10_000;
 /// What the members of one group say of themselves, and what their leader assigns; one record holds both.

@@ -7,7 +7,7 @@ use super::host;
 use super::placement;
 use super::shards::{self, Crew, Post};
 use super::stop;
-use crate::admin::{self, Admin, ShardEnd};
+use crate::admin::{self, Admin, AdminSettings, ShardEnd};
 use crate::base::limits::{DIRECTORY_LOCK_WAIT_MS, SHARD_IO_MEMORY_BYTES};
 use crate::base::time::Instant;
 use crate::config::{Endpoint, Settings};
@@ -100,7 +100,11 @@ fn admin(plan: &Plan) -> Result<Option<(Admin, Vec<ShardEnd>)>, StartError> {
         return Ok(None);
     };
     let shards = u16::try_from(plan.cpus.len()).expect("placed as u16");
-    let started = admin::start(&listen.addresses, shards);
+    let settings = AdminSettings {
+        data_dir: plan.settings.data_dir.clone(),
+        series_max: plan.settings.detail_series_max,
+    };
+    let started = admin::start(&listen.addresses, shards, settings);
     let started = started.map_err(|error| StartError::AddressUnusable {
         address: listen.addresses[0],
         reason: error.to_string(),

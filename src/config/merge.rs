@@ -36,6 +36,7 @@ pub(super) fn resolve(
         advertised: merged.advertised(&listen)?,
         admin: merged.admin(&listen)?,
         listen,
+        detail_series_max: merged.number("admin.detail_series_max")? as usize,
         shards: merged.shards()?,
         durability: broker.topic.durability,
         log_level: merged.checked_text("log.level")?,

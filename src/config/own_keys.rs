@@ -41,6 +41,11 @@ const GIB: u64 = 1 << 30;
 #[rustfmt::skip]
 pub const OWN_KEYS: &[OwnKey] = &[
     OwnKey {
+        name: "admin.detail_series_max", default: "10000", form: Form::Number(0, 1_000_000),
+        documentation: "The most series /metrics/detail shows of topics, partitions and groups; how many are left \
+                        out is one of them.",
+    },
+    OwnKey {
         name: "admin.listen", default: "127.0.0.1:9644", form: Form::EndpointOrOff,
         documentation: "Where operators reach health and metrics by HTTP; off for nowhere. Loopback only, until it \
                         can ask who is there.",

@@ -25,6 +25,8 @@ pub struct Settings {
     pub advertised: Endpoint,
     /// None: no admin listener.
     pub admin: Option<Endpoint>,
+    /// The most series that `/metrics/detail` shows.
+    pub detail_series_max: usize,
     /// None: one shard per core of the process's affinity mask.
     pub shards: Option<u16>,
     /// The class of topics that do not choose one.

@@ -1,6 +1,7 @@
 //! Cells one core counts in. Plain memory: no atomics, no locks.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 /// A number that only grows.
 #[derive(Default, Debug)]
@@ -59,6 +60,20 @@ impl Ratio {
     }
 
     pub fn get(&self) -> f64 {
+        self.0.get()
+    }
+}
+
+/// Time that adds up.
+#[derive(Default, Debug)]
+pub struct Seconds(Cell<Duration>);
+
+impl Seconds {
+    pub fn add(&self, duration: Duration) {
+        self.0.set(self.0.get() + duration);
+    }
+
+    pub fn get(&self) -> Duration {
         self.0.get()
     }
 }

@@ -1,6 +1,8 @@
 //! Closed label sets, and cells split by them.
 
 use super::catalog::Metric;
+use super::counter::Gauge;
+use super::latency::Latency;
 use super::snapshot::{Collect, Labels, Sample};
 use std::marker::PhantomData;
 
@@ -76,16 +78,60 @@ label! {
 }
 
 label! {
-    /// Stages of a request.
+    /// Stages of a request; without `Total` they add up to it.
     Stage "stage" {
-        /// From its first byte to the hand-over to the shards.
+        /// From the first byte of the request to the last byte of the answer.
+        Total "total",
+        /// From its first byte until all of it is here and may start.
         Receive "receive",
-        /// From the hand-over to the answer.
+        /// Produce: checked, brought to the core that owns the partition, put into its log.
+        Append "append",
+        /// Produce: until what was put there is as durable as its topic asks.
+        Durable "durable",
+        /// Fetch: waiting for data, as long as the client allows.
+        Wait "wait",
+        /// What else it takes until the answer is known and its turn has come.
         Answer "answer",
         /// From the answer to its last byte in the socket.
         Send "send",
-        /// All of it.
-        Total "total",
+    }
+    const SPARSE: bool = true;
+}
+
+label! {
+    /// States of consumer groups.
+    GroupPhase "state" {
+        Empty "empty",
+        PreparingRebalance "preparing_rebalance",
+        CompletingRebalance "completing_rebalance",
+        Stable "stable",
+        Dead "dead",
+    }
+}
+
+label! {
+    /// What a coordinator of groups does.
+    CoordinatorPhase "state" {
+        /// Reads what earlier runs wrote.
+        Loading "loading",
+        Serving "serving",
+        /// Its log cannot be read, or nobody knows what it holds.
+        Failed "failed",
+        /// The broker stops.
+        Closed "closed",
+    }
+}
+
+label! {
+    /// Task queues of a core.
+    TaskQueue "class" {
+        /// Requests, commits, deciders, and everything else at once.
+        Foreground "foreground",
+        /// Laps.
+        Flush "flush",
+        /// Reads from segments.
+        Read "read",
+        Housekeeping "housekeeping",
     }
 }
 
@@ -111,6 +157,16 @@ impl<L: Label, T> Split<L, T> {
     }
 }
 
+impl<L: Label> Split<L, Gauge> {
+    /// One number for each value, in their order.
+    pub fn set_all(&self, numbers: &[u64]) {
+        assert_eq!(numbers.len(), self.cells.len());
+        for (cell, number) in self.cells.iter().zip(numbers) {
+            cell.set(*number);
+        }
+    }
+}
+
 impl<L: Label, T: Collect> Collect for Split<L, T> {
     fn collect(&self, metric: &'static Metric, labels: &Labels, samples: &mut Vec<Sample>) {
         for (index, cell) in self.cells.iter().enumerate() {
@@ -125,5 +181,18 @@ impl<L: Label, T: Collect> Collect for Split<L, T> {
 
     fn is_untouched(&self) -> bool {
         self.cells.iter().all(Collect::is_untouched)
+    }
+
+    fn latencies<'a>(
+        &'a self,
+        metric: &'static Metric,
+        labels: &Labels,
+        found: &mut Vec<(&'static Metric, Labels, &'a Latency)>,
+    ) {
+        for (index, cell) in self.cells.iter().enumerate() {
+            let mut labels = labels.clone();
+            labels.push((L::NAME, L::VALUES[index].into()));
+            cell.latencies(metric, &labels, found);
+        }
     }
 }

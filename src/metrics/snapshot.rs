@@ -1,11 +1,14 @@
 //! What a scrape gets: plain data that may cross threads.
 
-use super::catalog::{CATALOG, Metric};
+use super::catalog::Metric;
 use super::cells::{Build, NodeCells, PlaneCells, ShardCells, StoreCells};
-use super::counter::{Count, Gauge, Ratio};
+use super::counter::{Count, Gauge, Ratio, Seconds};
 use super::histogram::{Histogram, HistogramSnapshot};
+use super::latency::Latency;
 use crate::base::ids::ShardId;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Label names and values, in the metric's order.
 pub type Labels = Vec<(&'static str, Cow<'static, str>)>;
@@ -20,8 +23,8 @@ pub struct Sample {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Value {
-    Counter(u64),
-    Gauge(f64),
+    Count(u64),
+    Number(f64),
     Histogram(Box<HistogramSnapshot>),
 }
 
@@ -38,6 +41,15 @@ pub trait Collect {
 
     /// True while nothing was ever counted here.
     fn is_untouched(&self) -> bool;
+
+    /// The cells in it that time something in full, as far as they have.
+    fn latencies<'a>(
+        &'a self,
+        _metric: &'static Metric,
+        _labels: &Labels,
+        _found: &mut Vec<(&'static Metric, Labels, &'a Latency)>,
+    ) {
+    }
 }
 
 impl ShardSnapshot {
@@ -56,21 +68,18 @@ impl ShardSnapshot {
     }
 }
 
-/// All samples of a node, grouped by metric in the catalogue's order: what an encoder walks.
+/// Samples grouped by metric, in the order of `catalog`: what an encoder walks.
 pub fn families<'a>(
-    node: &'a [Sample],
-    shards: &'a [ShardSnapshot],
+    catalog: &[&'static Metric],
+    samples: impl Iterator<Item = &'a Sample>,
 ) -> Vec<(&'static Metric, Vec<&'a Sample>)> {
-    let all = || shards.iter().flat_map(|shard| &shard.samples).chain(node);
-    let mut families: Vec<_> = CATALOG.iter().map(|&metric| (metric, Vec::new())).collect();
-    for sample in all() {
-        let family = families
-            .iter_mut()
-            .find(|(metric, _)| metric.name == sample.metric.name);
-        family
-            .expect("every sample is of the catalogue")
-            .1
-            .push(sample);
+    let mut families: Vec<_> = catalog.iter().map(|&metric| (metric, Vec::new())).collect();
+    let places: BTreeMap<&str, usize> =
+        (catalog.iter().map(|metric| metric.name).zip(0..)).collect();
+    for sample in samples {
+        let place = places.get(sample.metric.name);
+        let place = *place.expect("every sample is of its catalogue");
+        families[place].1.push(sample);
     }
     families.retain(|(_, samples)| !samples.is_empty());
     families
@@ -95,7 +104,7 @@ fn push(metric: &'static Metric, labels: &Labels, samples: &mut Vec<Sample>, val
 
 impl Collect for Count {
     fn collect(&self, metric: &'static Metric, labels: &Labels, samples: &mut Vec<Sample>) {
-        push(metric, labels, samples, Value::Counter(self.get()));
+        push(metric, labels, samples, Value::Count(self.get()));
     }
 
     fn is_untouched(&self) -> bool {
@@ -105,7 +114,7 @@ impl Collect for Count {
 
 impl Collect for Gauge {
     fn collect(&self, metric: &'static Metric, labels: &Labels, samples: &mut Vec<Sample>) {
-        push(metric, labels, samples, Value::Gauge(self.get() as f64));
+        push(metric, labels, samples, Value::Number(self.get() as f64));
     }
 
     fn is_untouched(&self) -> bool {
@@ -115,11 +124,22 @@ impl Collect for Gauge {
 
 impl Collect for Ratio {
     fn collect(&self, metric: &'static Metric, labels: &Labels, samples: &mut Vec<Sample>) {
-        push(metric, labels, samples, Value::Gauge(self.get()));
+        push(metric, labels, samples, Value::Number(self.get()));
     }
 
     fn is_untouched(&self) -> bool {
         self.get() == 0.0
+    }
+}
+
+impl Collect for Seconds {
+    fn collect(&self, metric: &'static Metric, labels: &Labels, samples: &mut Vec<Sample>) {
+        let seconds = self.get().as_secs_f64();
+        push(metric, labels, samples, Value::Number(seconds));
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.get().is_zero()
     }
 }
 
@@ -138,12 +158,23 @@ impl Collect for Histogram {
     }
 }
 
+/// Counted in more than one place of the core.
+impl<T: Collect> Collect for Rc<T> {
+    fn collect(&self, metric: &'static Metric, labels: &Labels, samples: &mut Vec<Sample>) {
+        T::collect(self, metric, labels, samples);
+    }
+
+    fn is_untouched(&self) -> bool {
+        T::is_untouched(self)
+    }
+}
+
 impl Collect for Build {
     fn collect(&self, metric: &'static Metric, labels: &Labels, samples: &mut Vec<Sample>) {
         let mut labels = labels.clone();
         labels.push(("version", self.version.into()));
         labels.push(("commit", self.commit.into()));
-        push(metric, &labels, samples, Value::Gauge(1.0));
+        push(metric, &labels, samples, Value::Number(1.0));
     }
 
     fn is_untouched(&self) -> bool {
@@ -154,7 +185,7 @@ impl Collect for Build {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::catalog::SHARD_UP;
+    use crate::metrics::catalog::{CATALOG, GROUPS_LAG, GROUPS_LAG_MAX, SHARD_UP};
     use crate::metrics::label::{Api, ErrorClass};
     use std::time::Duration;
 
@@ -169,15 +200,14 @@ mod tests {
 
     #[test]
     fn every_metric_has_a_source_and_carries_its_labels() {
-        let node = NodeCells::default().samples();
-        let shards = [scrape(&PlaneCells::default())];
-        let families = families(&node, &shards);
+        let mut samples = scrape(&PlaneCells::default()).samples;
+        samples.extend(NodeCells::default().samples());
+        let families = families(CATALOG, samples.iter());
         let names: Vec<_> = families.iter().map(|(metric, _)| metric.name).collect();
-        // Whether a shard answers is known to whoever asks it.
-        let known = CATALOG
-            .iter()
-            .map(|m| m.name)
-            .filter(|&name| name != SHARD_UP.name);
+        // Whether a shard answers is known to whoever asks it, and lag to nobody alone.
+        let asked = [&SHARD_UP, &GROUPS_LAG, &GROUPS_LAG_MAX];
+        let known = CATALOG.iter().filter(|metric| !asked.contains(metric));
+        let known = known.map(|metric| metric.name);
         assert_eq!(names, known.collect::<Vec<_>>());
         for (metric, samples) in families {
             for sample in samples {
@@ -199,14 +229,14 @@ mod tests {
                 .map(|s| format!("{} {:?}", s.labels[2].1, s.value))
                 .collect()
         };
-        assert_eq!(errors(&plane), ["none Counter(0)"]);
+        assert_eq!(errors(&plane), ["none Count(0)"]);
         plane.requests.at(Api::Produce).at(ErrorClass::None).add(2);
         plane
             .requests
             .at(Api::Produce)
             .at(ErrorClass::Timeout)
             .increment();
-        assert_eq!(errors(&plane), ["none Counter(2)", "timeout Counter(1)"]);
+        assert_eq!(errors(&plane), ["none Count(2)", "timeout Count(1)"]);
     }
 
     #[test]

@@ -21,3 +21,29 @@ pub struct PartitionStats {
     /// Gauge: readers that wait for data.
     pub parked_reads: usize,
 }
+
+impl PartitionStats {
+    /// The numbers of two partitions become those of both.
+    pub fn add(&mut self, other: &PartitionStats) {
+        self.batches += other.batches;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.duplicates += other.duplicates;
+        self.sequence_gaps += other.sequence_gaps;
+        self.fenced_batches += other.fenced_batches;
+        self.unknown_answers += other.unknown_answers;
+        self.producers += other.producers;
+        self.parked_writes += other.parked_writes;
+        self.parked_reads += other.parked_reads;
+    }
+
+    /// What stays when the partition is gone.
+    pub fn counters(&self) -> PartitionStats {
+        PartitionStats {
+            producers: 0,
+            parked_writes: 0,
+            parked_reads: 0,
+            ..*self
+        }
+    }
+}

@@ -35,6 +35,12 @@ pub fn start(
         let accepting = accept(server.clone(), listener, counts.clone());
         server.handle.spawn(accepting);
     }
+    let plane = Rc::downgrade(&server);
+    server.handle.observe_with(move || {
+        if let Some(plane) = plane.upgrade() {
+            plane.observe();
+        }
+    });
     server.handle.spawn(sweep(server.clone()));
     Ok(Listener { server })
 }
@@ -137,7 +143,6 @@ async fn sweep(server: Rc<Server>) {
     while !server.connections.is_stopping() {
         let now = server.handle.now().instant;
         server.admission.release_stalled(now);
-        server.observe();
         if now >= next_sweep {
             server.connections.sweep(now, server.idle_max());
             next_sweep = now.plus(Duration::from_millis(CONNECTION_SWEEP_MS));

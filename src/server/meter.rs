@@ -7,6 +7,7 @@ use crate::metrics::{Api, ErrorClass, Stage};
 use crate::wire::{ApiKey, ErrorCode};
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Made when a request is handed over, dropped when its answer has left or nobody wants it any more.
 pub(super) struct Meter {
@@ -14,6 +15,10 @@ pub(super) struct Meter {
     api: Api,
     received: Instant,
     dispatched: Instant,
+    /// Of a produce, when its last batch was in the log, and when the last one was committed.
+    committed: Cell<Option<(Instant, Instant)>>,
+    /// Of a fetch.
+    waited: Cell<Duration>,
     answered: Cell<Instant>,
     /// Of the first part that failed.
     error: Cell<ErrorClass>,
@@ -28,10 +33,12 @@ impl Meter {
             api: api(api_key),
             received,
             dispatched: now,
+            committed: Cell::new(None),
+            waited: Cell::new(Duration::ZERO),
             answered: Cell::new(now),
             error: Cell::new(ErrorClass::None),
         };
-        meter.record(Stage::Receive, now, received);
+        meter.record(Stage::Receive, now.since(received));
         server.handle.stats().requests_in_flight.add(1);
         Rc::new(meter)
     }
@@ -43,27 +50,50 @@ impl Meter {
         }
     }
 
+    /// A batch of this request was in the log, and then committed.
+    pub(super) fn committed(&self, appended_at: Instant, committed_at: Instant) {
+        let (appended, committed) = self.committed.get().unwrap_or_default();
+        let latest = (appended.max(appended_at), committed.max(committed_at));
+        self.committed.set(Some(latest));
+    }
+
+    pub(super) fn waited(&self, wait: Duration) {
+        self.waited.set(self.waited.get() + wait);
+    }
+
     pub(super) fn answered(&self) {
         let now = self.now();
         self.answered.set(now);
-        self.record(Stage::Answer, now, self.dispatched);
+        let mut since = self.dispatched;
+        if let Some((appended, committed)) = self.committed.get() {
+            // Among several batches one may be durable before another is in the log.
+            let committed = committed.max(appended);
+            self.record(Stage::Append, appended.since(since));
+            self.record(Stage::Durable, committed.since(appended));
+            since = committed;
+        }
+        let waited = self.waited.get();
+        if !waited.is_zero() {
+            self.record(Stage::Wait, waited);
+        }
+        self.record(Stage::Answer, now.since(since).saturating_sub(waited));
         let requests = &self.server.handle.stats().requests;
         requests.at(self.api).at(self.error.get()).increment();
     }
 
     pub(super) fn sent(&self) {
         let now = self.now();
-        self.record(Stage::Send, now, self.answered.get());
-        self.record(Stage::Total, now, self.received);
+        self.record(Stage::Send, now.since(self.answered.get()));
+        self.record(Stage::Total, now.since(self.received));
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.server.handle.now().instant
     }
 
-    fn record(&self, stage: Stage, now: Instant, since: Instant) {
+    fn record(&self, stage: Stage, took: Duration) {
         let seconds = &self.server.handle.stats().request_seconds;
-        seconds.at(self.api).at(stage).record(now.since(since));
+        seconds.at(self.api).at(stage).record(took);
     }
 }
 

@@ -92,9 +92,9 @@ impl Core {
         self.turn(id, |partition, _| partition.close());
         let removed = self.partitions.borrow_mut().remove(&id);
         if let Some(owned) = removed {
-            let counted = owned.partition.stats().duplicates;
-            self.duplicates_before
-                .set(self.duplicates_before.get() + counted);
+            let mut gone = self.gone.get();
+            gone.add(&owned.partition.stats().counters());
+            self.gone.set(gone);
         }
         self.store.drop_partition(id);
         self.refuse_parked(id);

@@ -10,7 +10,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Called once, by boot; the shards get copies.
+    /// Called once by boot, whose copies the shards get; what measures for itself alone has its own.
     pub fn start() -> Clock {
         Clock {
             origin: std::time::Instant::now(),

@@ -16,7 +16,7 @@ use crate::base::limits::{SHARD_CALLS_MAX, SHARD_CONTROL_CALLS_MAX, SHARD_WAITS_
 use crate::base::time::Instant;
 use crate::config::Settings;
 use crate::metrics::{PlaneCells, ShardCells};
-use crate::partition::{Action, Caller, Partition};
+use crate::partition::{Action, Caller, Partition, PartitionStats};
 use crate::record::ValidBatch;
 use crate::storage::dma::DmaDisk;
 use crate::storage::event::StoreEvent;
@@ -68,11 +68,13 @@ pub(super) struct Core {
     pub(super) failed: Cell<bool>,
     pub(super) stopping: Cell<bool>,
     /// Counted by partitions that are gone.
-    pub(super) duplicates_before: Cell<u64>,
+    pub(super) gone: Cell<PartitionStats>,
     /// Batches that had to wait for room.
     pub(super) admission_waits: Cell<u64>,
     pub(super) cells: ShardCells,
     pub(super) plane: PlaneCells,
+    /// Brings the gauges of the Kafka plane up to date.
+    pub(super) plane_gauges: OnceCell<Box<dyn Fn()>>,
 }
 
 /// A partition of this shard.
@@ -108,7 +110,10 @@ impl Core {
         let (ticket, answer) = self.tickets.open(to, class);
         if to == self.id {
             self.serve(self.origin(ticket), request);
-        } else if let Err(_refused) = self.mailbox.send(to, Message::Request { ticket, request }) {
+            return answer;
+        }
+        self.cells.hops.increment();
+        if let Err(_refused) = self.mailbox.send(to, Message::Request { ticket, request }) {
             self.tickets.complete(ticket, Response::Stopping);
         }
         answer

@@ -77,6 +77,7 @@ impl Core {
             }
             Request::LogBytes(wanted) => self.reply_after(origin, log_bytes(self.clone(), wanted)),
             Request::Space => self.reply_after(origin, space(self.clone())),
+            Request::Observe(what) => self.observe(origin, what),
             Request::ProducerId => self.producer_id(origin),
             Request::Propose(command) => self.propose(origin, command),
             Request::RoomFor(partitions) => {
@@ -105,7 +106,6 @@ impl Core {
                 self.on_removed(partition);
                 Response::Done
             }
-            Request::Snapshot => Response::Snapshot(Box::new(self.snapshot())),
             waiting => unreachable!("served before: {waiting:?}"),
         };
         self.reply(origin, response);

@@ -26,6 +26,23 @@ pub(super) struct Groups {
     waiting: BTreeMap<Ticket, Origin>,
 }
 
+impl Groups {
+    pub(super) fn each(&self, look: impl FnMut(&Coordinator)) {
+        let hosted = self.coordinators.values();
+        hosted.map(|hosted| &hosted.coordinator).for_each(look);
+    }
+
+    /// `None`: it is not here.
+    pub(super) fn look<T>(
+        &self,
+        id: PartitionId,
+        look: impl FnOnce(&Coordinator) -> T,
+    ) -> Option<T> {
+        let hosted = self.coordinators.get(&id);
+        hosted.map(|hosted| look(&hosted.coordinator))
+    }
+}
+
 struct Hosted {
     coordinator: Coordinator,
     /// When its deadlines are looked at next.
@@ -169,7 +186,7 @@ impl Core {
         }
     }
 
-    fn hosted(&self) -> Vec<PartitionId> {
+    pub(super) fn hosted(&self) -> Vec<PartitionId> {
         self.groups.borrow().coordinators.keys().copied().collect()
     }
 

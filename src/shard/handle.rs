@@ -84,6 +84,12 @@ impl ShardHandle {
         &self.0.plane
     }
 
+    /// What brings those of them up to date that are gauges, just before an operator sees them.
+    pub fn observe_with(&self, bring_up_to_date: impl Fn() + 'static) {
+        let set = self.0.plane_gauges.set(Box::new(bring_up_to_date));
+        assert!(set.is_ok(), "a shard has one Kafka plane");
+    }
+
     /// The data directory has failed on this shard: nothing is written any more.
     pub fn is_failed(&self) -> bool {
         self.0.failed.get()

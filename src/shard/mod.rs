@@ -37,9 +37,9 @@ pub mod clock;
 pub mod deadlines;
 pub mod entropy;
 pub mod heartbeat;
+mod observe;
 pub mod routing;
 pub mod runtime;
-mod stats;
 
 pub use core::{ShardMetaLog, ShardStore};
 pub use handle::ShardHandle;

@@ -7,7 +7,7 @@ use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{PartitionId, ProducerId, Ticket};
 use crate::base::offset::Offset;
 use crate::base::time::Instant;
-use crate::metrics::ShardSnapshot;
+use crate::metrics::{LatencySnapshot, Sample, ShardSnapshot};
 use crate::record::ValidBatch;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -79,7 +79,8 @@ pub enum Request {
     Image(Arc<Image>),
     /// To shard 0: the files of this partition of a deleted topic are gone.
     Removed(PartitionId),
-    Snapshot,
+    /// From the admin plane, to the shard it asks.
+    Observe(Observation),
 }
 
 #[derive(Debug)]
@@ -102,7 +103,7 @@ pub enum Response {
     ProducerId(Result<ProducerId, ProposeError>),
     Propose(Result<Outcome, ProposeError>),
     RoomFor(bool),
-    Snapshot(Box<ShardSnapshot>),
+    Observed(Observed),
     /// Nothing was done: too many requests are between these two shards.
     Busy,
     /// Nothing was done, or the answer was lost: the other shard is stopping.
@@ -225,4 +226,52 @@ pub enum ProposeError {
     NoRoom,
     /// Proposed, but not known to be durable.
     FateUnknown,
+}
+
+/// High watermarks of all partitions of the node, sorted.
+pub type Ends = Arc<Vec<(PartitionId, Offset)>>;
+
+#[derive(Clone, Debug)]
+pub enum Observation {
+    Snapshot,
+    /// Full histograms of what this shard times.
+    Latencies,
+    /// High watermarks of this shard's partitions, sorted.
+    Ends,
+    /// Of the groups of this shard.
+    Lag(Ends),
+    /// Series by topic, partition and group, at most so many.
+    Detail {
+        ends: Ends,
+        series_max: usize,
+    },
+}
+
+#[derive(Debug)]
+pub enum Observed {
+    Snapshot {
+        snapshot: Box<ShardSnapshot>,
+        /// The data directory has failed on this shard: nothing is written any more.
+        is_failed: bool,
+    },
+    Latencies(Vec<LatencySnapshot>),
+    Ends(Vec<(PartitionId, Offset)>),
+    Lag(GroupsLag),
+    Detail(DetailSeries),
+}
+
+/// Records behind committed offsets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct GroupsLag {
+    pub records: u64,
+    /// The most of one group in one partition.
+    pub records_max: u64,
+}
+
+#[derive(Debug)]
+pub struct DetailSeries {
+    pub samples: Vec<Sample>,
+    pub series_max: usize,
+    /// Beyond it.
+    pub dropped: u64,
 }

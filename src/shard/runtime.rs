@@ -51,6 +51,27 @@ impl ShardRuntime {
     pub fn deadlines(&self) -> &Deadlines {
         &self.0.deadlines
     }
+
+    /// How long the core did something since this was last asked.
+    pub(super) fn take_busy(&self) -> Duration {
+        glommio::executor().executor_stats().total_runtime()
+    }
+
+    /// How long tasks of this class ran since this was last asked.
+    pub(super) fn take_ran(&self, class: TaskClass) -> Duration {
+        let stats = glommio::executor().task_queue_stats(self.queue(class));
+        let stats = stats.expect("the queues live as long as the executor");
+        stats.runtime()
+    }
+
+    fn queue(&self, class: TaskClass) -> TaskQueueHandle {
+        match class {
+            TaskClass::Foreground => self.0.foreground,
+            TaskClass::Flush => self.0.flush,
+            TaskClass::Read => self.0.read,
+            TaskClass::Housekeeping => self.0.housekeeping,
+        }
+    }
 }
 
 impl Runtime for ShardRuntime {
@@ -59,14 +80,8 @@ impl Runtime for ShardRuntime {
     }
 
     fn spawn(&self, class: TaskClass, task: impl Future<Output = ()> + 'static) {
-        let queue = match class {
-            TaskClass::Foreground => self.0.foreground,
-            TaskClass::Flush => self.0.flush,
-            TaskClass::Read => self.0.read,
-            TaskClass::Housekeeping => self.0.housekeeping,
-        };
         // Into a queue, never `spawn_local`: that would poll the new task inside this call.
-        let task = glommio::spawn_local_into(task, queue);
+        let task = glommio::spawn_local_into(task, self.queue(class));
         task.expect("the queues live as long as the executor")
             .detach();
     }

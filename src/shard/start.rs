@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::driver::Ear;
 use super::handle::ShardHandle;
+use super::heartbeat;
 use super::mailbox::Mesh;
 use super::metadata::{Decider, Metadata};
 use super::parking::Parking;
@@ -11,6 +12,7 @@ use super::runtime::ShardRuntime;
 use super::tickets::Tickets;
 use crate::base::ids::ShardId;
 use crate::config::Settings;
+use crate::metrics::ShardCells;
 use crate::storage::dma::DmaDisk;
 use crate::storage::errors::OpenError;
 use crate::storage::runtime::{Runtime, TaskClass};
@@ -88,10 +90,14 @@ impl ShardHandle {
             actions: RefCell::default(),
             failed: Cell::new(false),
             stopping: Cell::new(false),
-            duplicates_before: Cell::new(0),
+            gone: Default::default(),
             admission_waits: Cell::new(0),
-            cells: Default::default(),
+            cells: ShardCells {
+                delay_seconds: heartbeat::delays(),
+                ..ShardCells::default()
+            },
             plane: Default::default(),
+            plane_gauges: OnceCell::new(),
         });
         tracing::debug!(%id, "the store has started");
         core.adopt();

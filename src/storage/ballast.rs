@@ -80,7 +80,7 @@ impl<D: Disk> Ballast<D> {
 }
 
 /// What a lap may need at most: all dirty bytes, one block more per partition, and a snapshot.
-fn needed_bytes<D: Disk, R: Runtime>(shared: &Shared<D, R>) -> u64 {
+pub(super) fn needed_bytes<D: Disk, R: Runtime>(shared: &Shared<D, R>) -> u64 {
     let partitions = shared.state.borrow().partitions.len();
     bytes_for(shared, partitions)
 }

@@ -1,6 +1,6 @@
 //! One shard's storage: appends into tails, commits, reads.
 
-use super::ballast::Ballast;
+use super::ballast::{self, Ballast};
 use super::commit;
 use super::disk::{Disk, DiskError, DiskSpace};
 use super::errors::{NoRoom, OpenError};
@@ -210,6 +210,16 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         cells.pool_used.set(state.pool.held());
         cells.pool_limit.set(state.pool.tails_max());
         cells.damaged_chunks.set(shared.reader.bad_chunks());
+        cells.files_open.set(shared.segments.open_count() as u64);
+        cells.snapshot_bytes.set(state.snapshot_bytes);
+        cells.disk_full.set(u64::from(state.disk_full));
+        cells.reserve_bytes.set(state.ballast_bytes);
+        cells
+            .reserve_needed_bytes
+            .set(ballast::needed_bytes(shared));
+        cells
+            .retention_paused
+            .set(u64::from(shared.retention_paused.get()));
         cells
     }
 

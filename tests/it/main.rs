@@ -18,6 +18,7 @@ mod hostile_stories;
 mod idempotence_stories;
 mod memory_stories;
 mod metadata_stories;
+mod metrics_stories;
 mod offset_stories;
 mod operator_stories;
 mod produce_stories;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::admin::bridge::Report;
 use crate::metrics::ShardSnapshot;
+use crate::shard::request::Observed;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -19,10 +19,24 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (status.parse().expect("a status"), body.to_owned())
 }
 
-fn report(is_failed: bool) -> Report {
-    Report {
-        snapshot: ShardSnapshot::default(),
+fn snapshot(is_failed: bool) -> Observed {
+    let snapshot = Box::new(ShardSnapshot::default());
+    Observed::Snapshot {
+        snapshot,
         is_failed,
+    }
+}
+
+/// On a free port of this machine.
+fn started(shards: u16) -> (Admin, Vec<ShardEnd>) {
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    start(&[free], shards, settings()).expect("a free port")
+}
+
+fn settings() -> AdminSettings {
+    AdminSettings {
+        data_dir: "/".into(),
+        series_max: 10,
     }
 }
 
@@ -32,15 +46,14 @@ where
 {
     std::thread::scope(|scope| {
         let asked = scope.spawn(ask);
-        futures_lite::future::block_on(end.answer_once(report(is_failed)));
+        futures_lite::future::block_on(end.answer_once(snapshot(is_failed)));
         asked.join().expect("no panic")
     })
 }
 
 #[test]
 fn ready_is_said_of_a_broker_whose_shards_all_answer() {
-    let free = SocketAddr::from(([127, 0, 0, 1], 0));
-    let (admin, ends) = start(&[free], 1).expect("a free port");
+    let (admin, ends) = started(1);
     let address = admin.addresses()[0];
     assert_eq!(get(address, "/health/live").0, 200);
     assert_eq!(get(address, "/health/ready").0, 503);
@@ -56,8 +69,7 @@ fn ready_is_said_of_a_broker_whose_shards_all_answer() {
 
 #[test]
 fn a_stuck_shard_shows_and_keeps_nobody() {
-    let free = SocketAddr::from(([127, 0, 0, 1], 0));
-    let (admin, ends) = start(&[free], 2).expect("a free port");
+    let (admin, ends) = started(2);
     let address = admin.addresses()[0];
     admin.ready(Duration::from_millis(40));
     let (status, text) = answering(&ends[1], false, || get(address, "/metrics"));
@@ -77,6 +89,6 @@ fn a_stuck_shard_shows_and_keeps_nobody() {
 fn a_taken_port_is_an_error_of_the_start() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let address = taken.local_addr().expect("bound");
-    let error = start(&[address], 1).err().expect("refused");
+    let error = start(&[address], 1, settings()).err().expect("refused");
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 }

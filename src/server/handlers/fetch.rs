@@ -147,7 +147,10 @@ impl Fetch {
             let parked = self.park(&found);
             // What waits holds no record bytes.
             drop((found, permit));
+            let since = self.call.meter.now();
             parked.await;
+            let now = self.call.meter.now();
+            self.call.meter.waited(now.since(since));
             (permit, asked) = self.permit_and_ask().await;
         }
     }
@@ -262,6 +265,8 @@ impl Fetch {
     }
 
     fn answer(self, mut found: Found, permit: Permit) -> Reply {
+        let fetched = &self.call.server.handle.stats().fetched_bytes;
+        fetched.add(found.bytes() as u64);
         let topics = self.plan.topics.iter();
         let mut responses = topics.map(|topic| self.topic(topic, &mut found)).collect();
         let call = &self.call;

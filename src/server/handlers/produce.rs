@@ -171,6 +171,8 @@ async fn fill(call: &Call, sent: Sent<Place>, response: &mut ProduceResponse) {
         let partition = &mut response.responses[topic].partition_responses[place];
         let refusal = match result {
             Ok(Ok(appended)) => {
+                let (at, committed_at) = (appended.appended_at, appended.committed_at);
+                call.meter.committed(at, committed_at);
                 partition.base_offset = appended.base_offset.0;
                 partition.log_append_time_ms = appended.log_append_time.0;
                 partition.log_start_offset = appended.log_start.0;

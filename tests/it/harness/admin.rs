@@ -38,7 +38,15 @@ pub struct Metrics(String);
 
 impl Metrics {
     pub fn scrape(admin: &str) -> Metrics {
-        let (status, text) = get(admin, "/metrics").expect("the admin plane answers");
+        Metrics::page(admin, "/metrics")
+    }
+
+    pub fn detail(admin: &str) -> Metrics {
+        Metrics::page(admin, "/metrics/detail")
+    }
+
+    fn page(admin: &str, path: &str) -> Metrics {
+        let (status, text) = get(admin, path).expect("the admin plane answers");
         assert_eq!(status, 200, "{text}");
         Metrics(text)
     }
@@ -60,6 +68,11 @@ impl Metrics {
             self.0
         );
         self.sum(name, &[])
+    }
+
+    /// Samples, those of buckets too.
+    pub fn series_count(&self) -> usize {
+        self.0.lines().filter(|line| !line.starts_with('#')).count()
     }
 
     fn series<'a>(&'a self, name: &'a str, labels: &'a [&str]) -> impl Iterator<Item = f64> + 'a {

@@ -69,6 +69,9 @@ questions! {
 pub struct Connection {
     pub stream: TcpStream,
     correlation: i32,
+    /// Bytes through this value of the socket.
+    pub sent: usize,
+    pub received: usize,
 }
 
 impl Connection {
@@ -84,6 +87,8 @@ impl Connection {
         Ok(Connection {
             stream,
             correlation: 0,
+            sent: 0,
+            received: 0,
         })
     }
 
@@ -92,6 +97,8 @@ impl Connection {
         Connection {
             stream: self.stream.try_clone().expect("a descriptor"),
             correlation: self.correlation,
+            sent: 0,
+            received: 0,
         }
     }
 
@@ -115,7 +122,9 @@ impl Connection {
             client_id: Some("it".into()),
             unknown_tagged_fields: Vec::new(),
         };
-        self.stream.write_all(&request_frame(&header, question))?;
+        let frame = request_frame(&header, question);
+        self.stream.write_all(&frame)?;
+        self.sent += frame.len();
         Ok(self.correlation)
     }
 
@@ -140,6 +149,7 @@ impl Connection {
         self.stream.read_exact(&mut prefix)?;
         let mut frame = vec![0; u32::from_be_bytes(prefix) as usize];
         self.stream.read_exact(&mut frame)?;
+        self.received += prefix.len() + frame.len();
         Ok(frame.into())
     }
 
