@@ -31,6 +31,13 @@ def batches(address, topic, partition, offset=0):
             assert found, f"{topic}-{partition}: nothing at {offset} below {high_watermark}"
 
 
+def end(address, topic, partition):
+    """Its high watermark."""
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        return _fetch(connection, topic, partition, 0)[0]
+
+
 def _headers(records):
     at = 0
     while at + HEADER_BYTES <= len(records):
