@@ -9,7 +9,7 @@ use super::reply_queue::{Dispatched, Reply};
 use crate::base::limits::REQUEST_ELEMENT_BYTES;
 use crate::base::time::Instant;
 use crate::wire::header::{HeaderError, RequestHeader};
-use crate::wire::{ApiKey, DecodeError, Reader, decode_counted};
+use crate::wire::{ApiKey, DecodeError, Reader, decode_request};
 use bytes::Bytes;
 use std::fmt;
 use std::rc::Rc;
@@ -186,7 +186,7 @@ fn route(call: Call, body: Bytes) -> Result<(Dispatched, Permit), DecodeError> {
     let version = call.version;
     macro_rules! to {
         ($handler:ident) => {{
-            let (request, elements) = decode_counted(body, version)?;
+            let (request, elements) = decode_request(body, version)?;
             let decoded = call.server.decoded.charge(elements * REQUEST_ELEMENT_BYTES);
             (handlers::$handler::handle(call, request), decoded)
         }};

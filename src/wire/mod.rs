@@ -19,7 +19,7 @@ pub mod version;
 
 pub use error_code::ErrorCode;
 pub use primitive::{
-    Decode, DecodeError, Encode, RawTaggedField, Reader, Writer, decode_body, decode_counted,
+    Decode, DecodeError, Encode, RawTaggedField, Reader, Writer, decode_body, decode_request,
 };
 pub use version::ApiKey;
 

@@ -28,16 +28,18 @@ pub trait Encode {
 
 /// Reads a whole body; bytes left over are an error.
 pub fn decode_body<T: Decode>(body: Bytes, version: i16) -> Result<T, DecodeError> {
-    decode_counted(body, version).map(|(message, _)| message)
-}
-
-/// The same, with the number of elements in all arrays of the message.
-pub fn decode_counted<T: Decode>(body: Bytes, version: i16) -> Result<(T, usize), DecodeError> {
     let mut reader = Reader::new(body);
     let message = T::decode(&mut reader, version)?;
-    let elements = REQUEST_ELEMENTS_MAX - reader.elements_left;
     reader.finish()?;
-    Ok((message, elements))
+    Ok(message)
+}
+
+/// Reads a client's request: the message and the number of elements in all its arrays. Bytes left over are ignored, as
+/// Apache Kafka ignores them: librdkafka 2.12 leaves three after every Metadata request for all topics.
+pub fn decode_request<T: Decode>(body: Bytes, version: i16) -> Result<(T, usize), DecodeError> {
+    let mut reader = Reader::new(body);
+    let message = T::decode(&mut reader, version)?;
+    Ok((message, REQUEST_ELEMENTS_MAX - reader.elements_left))
 }
 
 /// Why bytes are no message.

@@ -1,14 +1,14 @@
 //! Metadata and DescribeCluster: who the broker is and what topics there are.
 
 use crate::harness::broker::Broker;
-use crate::harness::client::Connection;
+use crate::harness::client::{Connection, Question};
 use crate::harness::wait::wait_for;
 use ottla::base::ids::Uuid;
-use ottla::wire::ErrorCode;
 use ottla::wire::messages::describe_cluster::DescribeClusterRequest;
 use ottla::wire::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
 };
+use ottla::wire::{ApiKey, Encode, ErrorCode, Writer};
 
 fn named(names: &[&str]) -> Option<Vec<MetadataRequestTopic>> {
     let topics = names.iter().map(|name| MetadataRequestTopic {
@@ -87,6 +87,38 @@ fn all_none_or_some_topics_by_version() {
     }
     let some = names(metadata(&mut client, named(&["c", "a"]), false, 12));
     assert_eq!(some.len(), 2);
+}
+
+/// What librdkafka 2.12 sends for all topics: it forgets three bytes of a count, and Apache Kafka does not look.
+#[derive(Debug)]
+struct WithBytesLeftOver(MetadataRequest);
+
+impl Encode for WithBytesLeftOver {
+    fn encode(&self, writer: &mut Writer, version: i16) {
+        self.0.encode(writer, version);
+        for left_over in [1, 0, 0] {
+            writer.int8(left_over);
+        }
+    }
+}
+
+impl Question for WithBytesLeftOver {
+    const KEY: ApiKey = ApiKey::Metadata;
+    type Answer = MetadataResponse;
+}
+
+#[test]
+fn bytes_after_a_request_are_ignored() {
+    let broker = Broker::start("metadata_left_over");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("listed", 1, &[]);
+    let request = MetadataRequest {
+        topics: None,
+        ..MetadataRequest::default()
+    };
+    let answer = client.call(&WithBytesLeftOver(request), 13);
+    assert_eq!(only(answer).name.as_deref(), Some("listed"));
+    assert_eq!(client.metadata_of("listed").error_code, 0);
 }
 
 #[test]
