@@ -17,7 +17,7 @@
 //!
 //! A row is `name type [versions] [tag N] [= default] [# comment]`. Without versions a field lives as long as what
 //! contains it. `?` makes a type nullable in all versions of the field, `?2+` from version 2. Types are `bool int8
-//! int16 int32 int64 uuid string bytes records`, a struct's name, and `[]` before any of these. `records` is `bytes`
+//! int16 uint16 int32 int64 uuid string bytes records`, a struct's name, and `[]` before any of these. `records` is `bytes`
 //! that hold record batches.
 
 use std::fs;
@@ -95,6 +95,7 @@ pub(crate) enum Kind {
     Bool,
     Int8,
     Int16,
+    Uint16,
     Int32,
     Int64,
     Uuid,
@@ -126,7 +127,7 @@ impl Api {
         let flexible = self.is_flexible(version);
         match kind {
             Kind::Bool | Kind::Int8 => 1,
-            Kind::Int16 => 2,
+            Kind::Int16 | Kind::Uint16 => 2,
             Kind::Int32 => 4,
             Kind::Int64 => 8,
             Kind::Uuid => 16,
@@ -317,6 +318,7 @@ fn parse_kind(written: &str, fields: Vec<Field>) -> Kind {
         "bool" => Kind::Bool,
         "int8" => Kind::Int8,
         "int16" => Kind::Int16,
+        "uint16" => Kind::Uint16,
         "int32" => Kind::Int32,
         "int64" => Kind::Int64,
         "uuid" => Kind::Uuid,

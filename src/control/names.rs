@@ -6,6 +6,8 @@ use crate::base::limits::TOPIC_NAME_BYTES_MAX;
 
 /// Holds the state of consumer groups.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// What Kafka calls the log of the cluster's metadata. It is no topic.
+pub const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Topics the broker makes for its own state.
 const INTERNAL_TOPICS: &[&str] = &[OFFSETS_TOPIC, "__transaction_state"];

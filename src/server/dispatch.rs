@@ -209,6 +209,7 @@ fn route(call: Call, body: Bytes) -> Result<(Dispatched, Permit), DecodeError> {
         ApiKey::AlterConfigs => to!(alter_configs),
         ApiKey::ListConfigResources => to!(list_config_resources),
         ApiKey::DescribeCluster => to!(describe_cluster),
+        ApiKey::DescribeQuorum => to!(describe_quorum),
         ApiKey::DescribeLogDirs => to!(describe_log_dirs),
         ApiKey::DescribeProducers => to!(describe_producers),
         ApiKey::DescribeTopicPartitions => to!(describe_topic_partitions),

@@ -131,6 +131,7 @@ fn api(api_key: ApiKey) -> Api {
         | ApiKey::DescribeProducers
         | ApiKey::DescribeTopicPartitions
         | ApiKey::ElectLeaders
+        | ApiKey::DescribeQuorum
         | ApiKey::ListConfigResources => Api::Admin,
         ApiKey::ApiVersions
         | ApiKey::SaslHandshake

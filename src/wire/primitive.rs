@@ -192,6 +192,10 @@ impl Reader {
         Ok(i16::from_be_bytes(self.fixed()?))
     }
 
+    pub fn uint16(&mut self) -> Result<u16, DecodeError> {
+        Ok(u16::from_be_bytes(self.fixed()?))
+    }
+
     pub fn int32(&mut self) -> Result<i32, DecodeError> {
         Ok(i32::from_be_bytes(self.fixed()?))
     }
@@ -461,6 +465,10 @@ impl Writer {
 
     pub fn int16(&mut self, value: i16) {
         self.buffer.put_i16(value);
+    }
+
+    pub fn uint16(&mut self, value: u16) {
+        self.buffer.put_u16(value);
     }
 
     pub fn int32(&mut self, value: i32) {

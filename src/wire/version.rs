@@ -94,6 +94,7 @@ apis! {
     43 ElectLeaders            0-2  2     served
     44 IncrementalAlterConfigs 0-1  1     served
     47 OffsetDelete            0-0  NEVER served
+    55 DescribeQuorum          0-2  0     served
     60 DescribeCluster         0-2  0     served
     61 DescribeProducers       0-0  0     served
     74 ListConfigResources     0-1  0     served

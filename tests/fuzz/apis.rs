@@ -35,6 +35,7 @@ macro_rules! with_apis {
             IncrementalAlterConfigs incremental_alter_configs
                 IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse
             OffsetDelete offset_delete OffsetDeleteRequest OffsetDeleteResponse
+            DescribeQuorum describe_quorum DescribeQuorumRequest DescribeQuorumResponse
             DescribeCluster describe_cluster DescribeClusterRequest DescribeClusterResponse
             DescribeProducers describe_producers DescribeProducersRequest DescribeProducersResponse
             ListConfigResources list_config_resources

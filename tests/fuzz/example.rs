@@ -93,7 +93,7 @@ impl Drawing<'_> {
                 self.put(&[bit]);
             }
             Kind::Int8 => self.integer(1),
-            Kind::Int16 => self.integer(2),
+            Kind::Int16 | Kind::Uint16 => self.integer(2),
             Kind::Int32 => self.integer(4),
             Kind::Int64 => self.integer(8),
             Kind::Uuid => {
@@ -259,7 +259,7 @@ fn default_bytes(version: i16, field: &Field) -> Vec<u8> {
     match &field.kind {
         Kind::Bool => vec![0],
         Kind::Int8 => integer(1),
-        Kind::Int16 => integer(2),
+        Kind::Int16 | Kind::Uint16 => integer(2),
         Kind::Int32 => integer(4),
         Kind::Int64 => integer(8),
         Kind::Uuid => vec![0; 16],

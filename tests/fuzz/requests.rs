@@ -70,6 +70,7 @@ pub(crate) fn cases(api: ApiKey, version: i16, world: &World) -> Vec<Case> {
         ApiKey::AlterConfigs => cases.alter_configs(),
         ApiKey::DescribeLogDirs => cases.describe_log_dirs(),
         ApiKey::ElectLeaders => cases.elect_leaders(),
+        ApiKey::DescribeQuorum => cases.describe_quorum(),
         ApiKey::DescribeProducers => cases.describe_producers(),
         ApiKey::ListConfigResources => cases.list_config_resources(),
         ApiKey::DescribeTopicPartitions => cases.describe_topic_partitions(),

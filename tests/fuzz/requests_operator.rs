@@ -141,6 +141,33 @@ impl Cases<'_> {
         }
     }
 
+    pub(super) fn describe_quorum(&mut self) {
+        use describe_quorum::*;
+        let partition = |partition_index| RequestPartitionData {
+            partition_index,
+            ..Default::default()
+        };
+        let request = |topic_name: &str, partitions: &[i32]| DescribeQuorumRequest {
+            topics: vec![RequestTopicData {
+                topic_name: topic_name.to_owned(),
+                partitions: partitions.iter().copied().map(partition).collect(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let metadata = "__cluster_metadata";
+        self.add(Valid, "the quorum", &request(metadata, &[0]));
+        self.add(Valid, "nothing", &DescribeQuorumRequest::default());
+        for partition in [-1, 1, i32::MIN, i32::MAX] {
+            let what = format!("partition {partition}");
+            self.add(Error, what, &request(metadata, &[partition]));
+        }
+        self.add(Error, "twice", &request(metadata, &[0, 0]));
+        for (what, name) in bad_names() {
+            self.add(Error, what, &request(&name, &[0]));
+        }
+    }
+
     pub(super) fn list_config_resources(&mut self) {
         use list_config_resources::*;
         let request = |types: &[i8]| ListConfigResourcesRequest {

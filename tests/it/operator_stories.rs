@@ -3,7 +3,7 @@
 use crate::harness::batches::{self, Record, Shape};
 use crate::harness::broker::Broker;
 use crate::harness::client::Connection;
-use crate::harness::operator::{BROKER, TOPIC};
+use crate::harness::operator::{BROKER, TOPIC, metadata_quorum};
 use ottla::wire::ErrorCode;
 use ottla::wire::messages as m;
 use ottla::wire::messages::describe_log_dirs::{
@@ -305,4 +305,42 @@ fn topics_are_described_page_by_page() {
     );
     assert_eq!(first.eligible_leader_replicas, Some(vec![]));
     assert_eq!(first.last_known_elr, Some(vec![]));
+}
+
+#[test]
+fn the_one_node_leads_the_quorum_of_the_metadata() {
+    let mut broker = Broker::start("operator_quorum");
+    let mut client = Connection::open(&broker.address);
+    let asked = |broker: &Broker, index| {
+        let mut client = Connection::open(&broker.address);
+        client.call(&metadata_quorum(index), 2)
+    };
+    let before = asked(&broker, 0).topics.remove(0).partitions.remove(0);
+    client.create_topic("one-more-record", 1, &[]);
+    let mut answer = asked(&broker, 0);
+    let quorum = answer.topics.remove(0).partitions.remove(0);
+    assert_eq!((quorum.error_code, quorum.leader_id), (0, 0));
+    assert!(quorum.high_watermark > before.high_watermark);
+    let [voter] = &quorum.current_voters[..] else {
+        panic!("{quorum:?}")
+    };
+    assert_eq!(voter.log_end_offset, quorum.high_watermark);
+    let address = format!(
+        "{}:{}",
+        answer.nodes[0].listeners[0].host, answer.nodes[0].listeners[0].port
+    );
+    assert_eq!(address, broker.address);
+    broker.kill();
+    broker.restart();
+    let again = asked(&broker, 0).topics.remove(0).partitions.remove(0);
+    assert!(
+        again.leader_epoch > quorum.leader_epoch,
+        "another run leads"
+    );
+    assert!(again.high_watermark >= quorum.high_watermark);
+    let elsewhere = asked(&broker, 1).topics.remove(0).partitions.remove(0);
+    assert_eq!(
+        elsewhere.error_code,
+        ErrorCode::UnknownTopicOrPartition.code()
+    );
 }

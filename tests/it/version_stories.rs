@@ -6,6 +6,7 @@ use crate::harness::broker::Broker;
 use crate::harness::client::{Connection, Question};
 use crate::harness::groups::commit_request;
 use crate::harness::kafka::{FETCH_VERSION, fetch_request, new_topic, produce_request};
+use crate::harness::operator::metadata_quorum;
 use ottla::base::ids::Uuid;
 use ottla::wire::messages as m;
 use ottla::wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
@@ -43,6 +44,7 @@ const SERVED: &[(i16, i16, i16)] = &[
     (43, 0, 2),
     (44, 0, 1),
     (47, 0, 0),
+    (55, 0, 2),
     (60, 0, 2),
     (61, 0, 0),
     (74, 0, 1),
@@ -266,6 +268,10 @@ fn ask_as_operator(client: &mut Connection, key: ApiKey, version: i16) -> i16 {
             let answer = client.call(&request, version);
             let code = answer.replica_election_results[0].partition_result[0].error_code;
             code - ErrorCode::ElectionNotNeeded.code()
+        }
+        ApiKey::DescribeQuorum => {
+            let request = metadata_quorum(0);
+            client.call(&request, version).topics[0].partitions[0].error_code
         }
         ApiKey::DescribeProducers => client.producers_of(TOPIC, 0).error_code,
         ApiKey::ListConfigResources => {

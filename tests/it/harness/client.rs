@@ -58,6 +58,7 @@ questions! {
     m::alter_configs::AlterConfigsRequest, AlterConfigs, m::alter_configs::AlterConfigsResponse;
     m::describe_log_dirs::DescribeLogDirsRequest, DescribeLogDirs, m::describe_log_dirs::DescribeLogDirsResponse;
     m::elect_leaders::ElectLeadersRequest, ElectLeaders, m::elect_leaders::ElectLeadersResponse;
+    m::describe_quorum::DescribeQuorumRequest, DescribeQuorum, m::describe_quorum::DescribeQuorumResponse;
     m::describe_producers::DescribeProducersRequest, DescribeProducers,
         m::describe_producers::DescribeProducersResponse;
     m::list_config_resources::ListConfigResourcesRequest, ListConfigResources,

@@ -15,6 +15,9 @@ use ottla::wire::messages::describe_configs::{
 use ottla::wire::messages::describe_producers::{
     DescribeProducersRequest, PartitionResponse, TopicRequest,
 };
+use ottla::wire::messages::describe_quorum::{
+    DescribeQuorumRequest, RequestPartitionData, RequestTopicData,
+};
 use ottla::wire::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig,
     IncrementalAlterConfigsRequest,
@@ -30,6 +33,23 @@ pub const SET: i8 = 0;
 pub const DELETE: i8 = 1;
 pub const APPEND: i8 = 2;
 pub const SUBTRACT: i8 = 3;
+
+/// Asks for the quorum of the metadata, whose one partition is 0.
+pub fn metadata_quorum(partition_index: i32) -> DescribeQuorumRequest {
+    let partition = RequestPartitionData {
+        partition_index,
+        ..RequestPartitionData::default()
+    };
+    let topic = RequestTopicData {
+        topic_name: "__cluster_metadata".into(),
+        partitions: vec![partition],
+        ..RequestTopicData::default()
+    };
+    DescribeQuorumRequest {
+        topics: vec![topic],
+        ..DescribeQuorumRequest::default()
+    }
+}
 
 impl Connection {
     pub fn delete_topic(&mut self, name: &str) {
