@@ -25,4 +25,8 @@ mod produce_stories;
 mod room_stories;
 mod start_stories;
 mod stop_stories;
+mod tool_config_stories;
+mod tool_data_stories;
+mod tool_group_stories;
+mod tool_topic_stories;
 mod version_stories;

@@ -19,4 +19,5 @@ pub mod kafka;
 pub mod mount;
 pub mod operator;
 pub mod stream;
+pub mod tool;
 pub mod wait;

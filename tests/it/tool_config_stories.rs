@@ -1,0 +1,204 @@
+//! `ottla config`: of a cluster, of a file, of the tables themselves.
+
+use crate::harness::broker::Broker;
+use crate::harness::directory::Directory;
+use crate::harness::tool::Tool;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+fn value(tool: &Tool, whose: &[&str], key: &str) -> Value {
+    let found = tool.json(&[&["config", "get"], whose, &[key]].concat());
+    found["configs"][0].clone()
+}
+
+#[test]
+fn configs_of_a_topic_are_read_and_changed() {
+    let broker = Broker::start("tool_config_topic");
+    let tool = Tool::at(&broker.address);
+    tool.run(&["topic", "create", "t"]).ok();
+    let before = value(&tool, &["topic", "t"], "retention.ms");
+    assert_eq!(
+        (
+            &before["value"],
+            &before["configSource"],
+            &before["configType"]
+        ),
+        (
+            &json!("604800000"),
+            &json!("DEFAULT_CONFIG"),
+            &json!("LONG")
+        )
+    );
+    let set = [
+        "config",
+        "set",
+        "topic",
+        "t",
+        "retention.ms=5000",
+        "segment.ms=6000",
+    ];
+    assert_eq!(tool.run(&set).ok().text(), "topic t: changed\n");
+    let after = value(&tool, &["topic", "t"], "retention.ms");
+    assert_eq!(
+        (&after["value"], &after["configSource"]),
+        (&json!("5000"), &json!("DYNAMIC_TOPIC_CONFIG"))
+    );
+    let table = tool
+        .run(&["config", "get", "topic", "t", "--changed"])
+        .ok()
+        .lines();
+    assert_eq!(table.len(), 3, "{table:?}");
+    tool.run(&["config", "set", "topic", "t", "--unset", "retention.ms"])
+        .ok();
+    assert_eq!(value(&tool, &["topic", "t"], "retention.ms"), before);
+    let replicas = "leader.replication.throttled.replicas";
+    for (operation, change, expected) in [
+        ("--append", "0:1", "0:1"),
+        ("--append", "1:1", "0:1,1:1"),
+        ("--subtract", "0:1", "1:1"),
+    ] {
+        let change = format!("{replicas}={change}");
+        tool.run(&["config", "set", "topic", "t", operation, &change])
+            .ok();
+        assert_eq!(value(&tool, &["topic", "t"], replicas)["value"], expected);
+    }
+    let refused = tool.run(&["config", "set", "topic", "t", "retention.ms=soon"]);
+    refused.failed(
+        1,
+        &[
+            "topic t: INVALID_CONFIG",
+            "retention.ms",
+            "ottla config reference",
+        ],
+    );
+    tool.run(&["config", "get", "topic", "t", "nonsense"])
+        .failed(1, &["topic t has no config nonsense"]);
+    tool.run(&["config", "get", "topic", "ghost"])
+        .failed(1, &["topic ghost"]);
+}
+
+#[test]
+fn configs_of_brokers_are_read_and_changed() {
+    let broker = Broker::start("tool_config_broker");
+    let tool = Tool::at(&broker.address);
+    tool.run(&["config", "set", "broker", "all", "background.threads=7"])
+        .ok();
+    let of_all = value(&tool, &["broker", "0"], "background.threads");
+    assert_eq!(
+        (&of_all["value"], &of_all["configSource"]),
+        (&json!("7"), &json!("DYNAMIC_DEFAULT_BROKER_CONFIG"))
+    );
+    tool.run(&["config", "set", "broker", "0", "background.threads=8"])
+        .ok();
+    let of_one = value(&tool, &["broker", "0"], "background.threads");
+    assert_eq!(of_one["value"], "8");
+    assert_eq!(
+        of_one["synonyms"].as_array().map(Vec::len),
+        Some(3),
+        "{of_one}"
+    );
+    assert_eq!(value(&tool, &["broker", "0"], "node.id")["readOnly"], true);
+    tool.run(&["config", "set", "broker", "0", "node.id=9"])
+        .failed(1, &["broker 0: ", "node.id"]);
+    tool.run(&["config", "get", "broker", "9"])
+        .failed(1, &["broker 9 is not in the cluster", "cluster nodes"]);
+}
+
+#[test]
+fn a_file_is_checked_and_shown_without_a_broker() {
+    let directory = Directory::new("tool_config_file");
+    let path = directory.path().join("ottla.toml");
+    let file = path.to_str().expect("text");
+    let tool = Tool::at("127.0.0.1:1");
+    fs::write(&path, "[node]\nid = 3\n[kafka]\n\"num.partitions\" = 4\n").expect("a directory");
+    let sound = tool.run(&["config", "check", file]).ok();
+    assert!(
+        sound.text().ends_with("ottla.toml: no problems\n"),
+        "{sound:?}"
+    );
+    let shown = tool.json(&[
+        "config",
+        "print",
+        "--config",
+        file,
+        "--listen",
+        "localhost:1",
+    ]);
+    let settings = shown["settings"].as_array().expect("a list");
+    let find = |name: &str| {
+        settings
+            .iter()
+            .find(|row| row["name"] == name)
+            .expect("it is there")
+    };
+    assert_eq!(find("node.id")["source"], format!("{file}, line 2"));
+    assert_eq!(find("kafka.num.partitions")["value"], "4");
+    assert_eq!(
+        find("listeners.kafka")["source"],
+        "argument --listen localhost:1"
+    );
+    fs::write(&path, "[node]\nid = -3\nnane = 1\n").expect("a directory");
+    let found = tool.run(&["config", "check", file]);
+    assert_eq!((found.code, found.errors.as_str()), (Some(3), ""));
+    assert_eq!(found.lines().len(), 2, "{found:?}");
+    let found = tool.run(&["config", "check", file, "-o", "json"]).json();
+    assert_eq!(
+        (&found["problems"][0]["line"], &found["problems"][1]["line"]),
+        (&json!(2), &json!(3))
+    );
+    tool.run(&["config", "print", "--config", file])
+        .failed(2, &["line 3", "node.nane"]);
+    tool.run(&["config", "check", "/no/such/file"])
+        .failed(1, &["/no/such/file cannot be read"]);
+}
+
+#[test]
+fn the_reference_holds_what_the_broker_says_of_itself() {
+    let broker = Broker::start("tool_config_reference");
+    let tool = Tool::at(&broker.address);
+    tool.run(&["topic", "create", "t"]).ok();
+    let reference = tool.json(&["config", "reference"]);
+    let markdown = tool.run(&["config", "reference"]).ok().text();
+    for (section, whose) in [("topic", ["topic", "t"]), ("broker", ["broker", "0"])] {
+        let told = tool.json(&[&["config", "get"], &whose[..]].concat());
+        let told = told["configs"].as_array().expect("a list");
+        assert!(told.len() > 30, "{section}: {}", told.len());
+        for config in told {
+            let rows = reference[section].as_array().expect("a list");
+            let row = rows.iter().find(|row| row["name"] == config["name"]);
+            let row = row.unwrap_or_else(|| panic!("{section} {config}"));
+            assert_eq!(row["documentation"], config["documentation"]);
+            let kind = config["configType"]
+                .as_str()
+                .expect("a type")
+                .to_lowercase();
+            assert_eq!(row["type"], kind, "{config}");
+            let line = format!("| `{}` | {kind} |", row["name"].as_str().expect("a name"));
+            assert!(markdown.contains(&line), "{line}");
+        }
+    }
+}
+
+#[test]
+fn completion_is_a_script_its_shell_can_read() {
+    let tool = Tool::at("127.0.0.1:1");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = tool.run(&["config", "completion", shell]).ok().text();
+        for word in ["produce", "bootstrap", "if-not-exists"] {
+            assert!(script.contains(word), "{shell} {word}");
+        }
+    }
+    let script = tool.run(&["config", "completion", "bash"]).ok().output;
+    let mut bash = Command::new("bash");
+    let mut bash = bash
+        .args(["-n"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut input = bash.stdin.take().expect("piped");
+    input.write_all(&script).expect("it reads");
+    drop(input);
+    assert!(bash.wait().expect("it ends").success());
+}
