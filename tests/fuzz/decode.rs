@@ -1,7 +1,7 @@
 //! Decodes a body of any API, for tests that treat all alike.
 
 use bytes::Bytes;
-use ottla::wire::{ApiKey, DecodeError, Encode, decode_body, messages};
+use ottla::wire::{ApiKey, DecodeError, Encode, decode_body, decode_request, messages};
 
 use crate::apis::with_apis;
 use crate::example::Direction;
@@ -16,7 +16,7 @@ pub(crate) fn decode(
         ($($key:ident $module:ident $request:ident $response:ident)*) => {
             match (api, direction) {
                 $((ApiKey::$key, Direction::Request) => {
-                    Box::new(decode_body::<messages::$module::$request>(body, version)?)
+                    Box::new(decode_request::<messages::$module::$request>(body, version)?.0)
                 }
                 (ApiKey::$key, Direction::Response) => {
                     Box::new(decode_body::<messages::$module::$response>(body, version)?)

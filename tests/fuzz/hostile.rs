@@ -129,7 +129,7 @@ impl Drawing<'_> {
     fn honest(&mut self, case: &Case) -> HostileFrame {
         let mut parts = self.parts(case.body.clone());
         let mut what = case.what.clone();
-        match self.prng.below(6) {
+        match self.prng.below(7) {
             0 => {
                 parts.client_id = vec![0xff; 2];
                 what.push_str(", no client id");
@@ -147,6 +147,11 @@ impl Drawing<'_> {
                     parts.body = body;
                     what.push_str(", tagged fields in the body");
                 }
+            }
+            4 => {
+                let count = 1 + self.prng.below(40) as usize;
+                parts.body.extend(vec![self.prng.next_u64() as u8; count]);
+                what.push_str(", bytes after the body");
             }
             _ => {}
         }

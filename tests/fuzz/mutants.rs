@@ -49,12 +49,7 @@ pub(crate) fn unreadable(honest: &Parts, marks: &[Mark], prng: &mut Prng) -> (St
             parts.body.truncate(end);
             (format!("body cut at {end}"), parts.frame())
         }
-        3 => {
-            let count = 1 + prng.below(40) as usize;
-            parts.body.extend(vec![prng.next_u64() as u8; count]);
-            (format!("{count} bytes after the body"), parts.frame())
-        }
-        4..=8 if !marks.is_empty() => {
+        3..=8 if !marks.is_empty() => {
             let mark = &marks[prng.below(marks.len() as u64) as usize];
             let lies = lies(mark.kind);
             let lie = &lies[prng.below(lies.len() as u64) as usize];
