@@ -198,6 +198,8 @@ pub const PARTITIONS_MAX: usize = 100_000;
 pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 /// Value of one config; a list of replicas is the longest there is.
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32 * KIB;
+/// Groups that have configs of their own.
+pub const GROUPS_CONFIGURED_MAX: usize = 1_000;
 /// Groups of one coordinator, of which there is one per partition of `__consumer_offsets`; a further one is refused.
 pub const GROUPS_MAX: usize = 20_000;
 /// Partitions, groups or offsets that one turn looks at for operators.

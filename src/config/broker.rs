@@ -51,8 +51,10 @@ pub struct GroupConfig {
 pub enum Setter {
     /// The node's own file, environment or command line.
     Node,
-    /// A client, through the cluster's metadata.
+    /// A client, for one broker.
     Client,
+    /// A client, for all brokers.
+    ClientForAll,
 }
 
 /// Checks one broker config, and returns the canonical value.
@@ -64,8 +66,12 @@ pub fn check(
 ) -> Result<String, ConfigProblem> {
     let named = || name.to_owned();
     let key = find(name).ok_or_else(|| ConfigProblem::UnknownBrokerConfig { name: named() })?;
-    if setter == Setter::Client && key.change != Change::Dynamic {
-        return Err(ConfigProblem::NotDynamic { name: named() });
+    match (setter, key.change) {
+        (Setter::Node, _) | (_, Change::Dynamic) | (Setter::Client, Change::PerBroker) => {}
+        (Setter::ClientForAll, Change::PerBroker) => {
+            return Err(ConfigProblem::NotClusterWide { name: named() });
+        }
+        _ => return Err(ConfigProblem::NotDynamic { name: named() }),
     }
     let value = canonical(name, value, key.kind, key.check)?;
     check_support(name, &value, rules)?;

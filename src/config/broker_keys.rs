@@ -21,6 +21,8 @@ pub struct BrokerKey {
 pub enum Change {
     /// By IncrementalAlterConfigs, for one broker or for all.
     Dynamic,
+    /// The same, for one broker only.
+    PerBroker,
     /// In the `[kafka]` section of the file, at the next start.
     Restart,
     /// Follows from another setting, named here.
@@ -72,12 +74,12 @@ macro_rules! key {
     };
 }
 
-use Change::{Derived, Dynamic, Restart};
-use Check::{Any, AtLeast, Between, OneOf, Ratio};
+use Change::{Derived, Dynamic, PerBroker, Restart};
+use Check::{Any, AtLeast, Between, GzipLevel, OneOf, Ratio};
 
 #[rustfmt::skip]
 pub const BROKER_KEYS: &[BrokerKey] = &[
-    key!("advertised.listeners", String, None, Any, Derived("listeners.advertised"),
+    key!("advertised.listeners", List, None, Any, Derived("listeners.advertised"),
         "Where clients are told to connect."),
     key!("auto.create.topics.enable", Boolean, Some("true"), Any, Restart,
         "Whether asking for an unknown topic's metadata creates it."),
@@ -85,7 +87,7 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "Accepted without effect: this broker has one thread per core and no pools."),
     key!("broker.rack", String, None, Any, Derived("node.rack"),
         "The rack this broker stands in."),
-    key!("compression.gzip.level", Int, Some("-1"), Between(-1, 9), Dynamic,
+    key!("compression.gzip.level", Int, Some("-1"), GzipLevel, Dynamic,
         "Default of the topic config of the same name."),
     key!("compression.lz4.level", Int, Some("9"), Between(1, 17), Dynamic,
         "Default of the topic config of the same name."),
@@ -105,6 +107,14 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "Assignors offered to consumer groups, the default first."),
     key!("group.consumer.heartbeat.interval.ms", Int, Some("5000"), AtLeast(1), Restart,
         "How often members of a consumer group report."),
+    key!("group.consumer.max.heartbeat.interval.ms", Int, Some("15000"), AtLeast(1), Restart,
+        "Longest consumer.heartbeat.interval.ms a group may be given."),
+    key!("group.consumer.max.session.timeout.ms", Int, Some("60000"), AtLeast(1), Restart,
+        "Longest consumer.session.timeout.ms a group may be given."),
+    key!("group.consumer.min.heartbeat.interval.ms", Int, Some("5000"), AtLeast(1), Restart,
+        "Shortest consumer.heartbeat.interval.ms a group may be given."),
+    key!("group.consumer.min.session.timeout.ms", Int, Some("45000"), AtLeast(1), Restart,
+        "Shortest consumer.session.timeout.ms a group may be given."),
     key!("group.consumer.session.timeout.ms", Int, Some("45000"), AtLeast(1), Restart,
         "A member of a consumer group that is silent for this long is removed."),
     key!("group.initial.rebalance.delay.ms", Int, Some("3000"), AtLeast(0), Restart,
@@ -115,7 +125,7 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "Most members of one classic group; further ones are refused. A node has a limit of its own besides."),
     key!("group.min.session.timeout.ms", Int, Some("6000"), Any, Restart,
         "Shortest session timeout a member of a classic group may ask for."),
-    key!("listeners", String, Some("PLAINTEXT://localhost:9092"), Any, Derived("listeners.kafka"),
+    key!("listeners", List, Some("PLAINTEXT://localhost:9092"), Any, Derived("listeners.kafka"),
         "Where this broker listens."),
     key!("log.cleaner.delete.retention.ms", Long, Some("86400000"), AtLeast(0), Dynamic,
         "Default of the topic config delete.retention.ms."),
@@ -127,7 +137,7 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "Default of the topic config min.compaction.lag.ms."),
     key!("log.cleanup.policy", List, Some("delete"), OneOf(POLICIES), Dynamic,
         "Default of the topic config cleanup.policy."),
-    key!("log.dirs", String, None, Any, Derived("node.data_dir"),
+    key!("log.dirs", List, None, Any, Derived("node.data_dir"),
         "Where this broker keeps its data."),
     key!("log.flush.interval.messages", Long, Some(FOREVER), AtLeast(1), Dynamic,
         "Accepted without effect: every commit cycle is flushed before it is acknowledged."),
@@ -209,6 +219,8 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "How long an idle idempotent producer is remembered by a partition."),
     key!("replica.lag.time.max.ms", Long, Some("30000"), Any, Restart,
         "A replica that has not caught up for this long leaves the in-sync set."),
+    key!("sasl.kerberos.min.time.before.relogin", Long, Some("60000"), Any, PerBroker,
+        "Accepted without effect: this broker does not speak Kerberos."),
     key!("socket.request.max.bytes", Int, Some("104857600"), AtLeast(1), Restart,
         "Largest request frame; a larger one closes its connection, and so does one above a quarter of shards.pool."),
     key!("transaction.max.timeout.ms", Int, Some("900000"), AtLeast(1), Restart,

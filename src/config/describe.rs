@@ -1,6 +1,7 @@
 //! What DescribeConfigs shows of a topic or a broker, row by row.
 
 use super::broker_keys::{self, BROKER_KEYS, BrokerKey, Change};
+use super::group_keys::{GROUP_KEYS, GroupKey};
 use super::layers::{BrokerLayers, Overrides, Source};
 use super::topic::{is_own, scaled};
 use super::topic_keys::{TOPIC_KEYS, TopicKey};
@@ -40,6 +41,17 @@ pub fn topic(
     let rows = TOPIC_KEYS.iter().filter(|key| is_wanted(key.name, wanted));
     let rows = rows.map(|key| describe_topic_key(key, overrides, layers));
     rows.filter(|row| is_shown(row, wanted)).collect()
+}
+
+/// The configs of a group, by name.
+pub fn group(
+    overrides: &Overrides,
+    layers: &BrokerLayers,
+    wanted: Option<&[String]>,
+) -> Vec<Description> {
+    let rows = GROUP_KEYS.iter().filter(|key| is_wanted(key.name, wanted));
+    let rows = rows.map(|key| describe_group_key(key, overrides, layers));
+    rows.collect()
 }
 
 /// The configs in force on this broker, by name.
@@ -120,6 +132,29 @@ fn describe_topic_key(key: &TopicKey, overrides: &Overrides, layers: &BrokerLaye
     }
 }
 
+fn describe_group_key(key: &GroupKey, overrides: &Overrides, layers: &BrokerLayers) -> Description {
+    let mut synonyms = chain(&[key.synonym], layers);
+    if let Some(own) = overrides.get(key.name) {
+        let own = SynonymValue {
+            name: key.name,
+            value: own.clone(),
+            source: Source::Group,
+        };
+        synonyms.insert(0, own);
+    }
+    let first = synonyms.first();
+    Description {
+        name: key.name,
+        value: first.map(|synonym| synonym.value.clone()),
+        source: first.map_or(Source::Default, |synonym| synonym.source),
+        synonyms,
+        kind: key.kind,
+        read_only: false,
+        sensitive: false,
+        documentation: key.documentation,
+    }
+}
+
 fn describe_broker_key(key: &'static BrokerKey, layers: &BrokerLayers) -> Description {
     let set = layers.chain(key.name).next();
     let source = set.map_or(Source::Default, |(source, _)| source);
@@ -142,7 +177,7 @@ fn broker_row(
         source,
         synonyms,
         kind: key.kind,
-        read_only: key.change != Change::Dynamic,
+        read_only: !matches!(key.change, Change::Dynamic | Change::PerBroker),
         sensitive: false,
         documentation: key.documentation,
     }

@@ -15,6 +15,7 @@ pub enum Source {
     DynamicCluster = 3,
     StaticBroker = 4,
     Default = 5,
+    Group = 8,
 }
 
 /// The three layers above the defaults, of one broker; the first that has a name wins. Cheap to clone.

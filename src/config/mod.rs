@@ -16,6 +16,8 @@ pub mod layers;
 pub mod topic;
 pub mod topic_keys;
 
+pub mod group_keys;
+
 pub mod describe;
 
 pub mod accept_loss;

@@ -13,6 +13,15 @@ pub enum ConfigProblem {
     UnknownBrokerConfig {
         name: String,
     },
+    UnknownGroupConfig {
+        name: String,
+    },
+    /// A group's value beyond what a broker config allows.
+    OutOfBounds {
+        name: &'static str,
+        bound: &'static str,
+        is_below: bool,
+    },
     Invalid {
         name: String,
         value: String,
@@ -29,6 +38,10 @@ pub enum ConfigProblem {
     },
     /// The key exists, but changes only with a restart.
     NotDynamic {
+        name: String,
+    },
+    /// The key is set for one broker, not for all.
+    NotClusterWide {
         name: String,
     },
     /// `cleanup.policy=compact` before compaction exists.
@@ -66,6 +79,9 @@ pub enum Reason {
     Above(i64),
     NotOneOf(&'static [&'static str]),
     NotAReplicaList,
+    NotAGzipLevel,
+    /// Of a list.
+    EmptyElement,
     TooLong,
     /// Above what this node's memory allows.
     AboveNodeLimit {
@@ -83,16 +99,22 @@ impl fmt::Display for ConfigProblem {
             ConfigProblem::UnknownBrokerConfig { name } => {
                 write!(f, "Unknown broker config name: {name}")
             }
+            ConfigProblem::UnknownGroupConfig { name } => {
+                write!(f, "Unknown group config name: {name}")
+            }
+            ConfigProblem::OutOfBounds {
+                name,
+                bound,
+                is_below,
+            } => {
+                let than = if *is_below { "greater" } else { "less" };
+                write!(f, "{name} must be {than} than or equal to {bound}")
+            }
             ConfigProblem::Invalid {
                 name,
                 value,
                 reason,
-            } => {
-                write!(
-                    f,
-                    "Invalid value {value} for configuration {name}: {reason}"
-                )
-            }
+            } => invalid(f, name, value, reason),
             ConfigProblem::Null { names } => {
                 write!(
                     f,
@@ -107,28 +129,17 @@ impl fmt::Display for ConfigProblem {
                 )
             }
             ConfigProblem::NotDynamic { name } => {
-                write!(f, "Cannot update these configs dynamically: {name}")
+                write!(f, "Cannot update these configs dynamically: [{name}]")
             }
-            ConfigProblem::CompactionMissing { name } => write!(
+            ConfigProblem::NotClusterWide { name } => write!(
                 f,
-                "Invalid value compact for configuration {name}: compaction is not available in \
-                 this release; use delete"
+                "Cannot update these configs at default cluster level, broker id must be \
+                 specified: [{name}]"
             ),
-            ConfigProblem::ReplicationMissing { name } => write!(
-                f,
-                "Invalid value replicated for configuration {name}: this cluster does not \
-                 replicate; use flushed or memory"
-            ),
-            ConfigProblem::TieringMissing => f.write_str(
-                "Tiered Storage functionality is disabled in the broker. Topic cannot be \
-                 configured with remote log storage.",
-            ),
-            ConfigProblem::Reserved { name } => {
-                write!(
-                    f,
-                    "Config {name} is reserved for a later release and has no effect yet"
-                )
-            }
+            ConfigProblem::CompactionMissing { .. }
+            | ConfigProblem::ReplicationMissing { .. }
+            | ConfigProblem::TieringMissing
+            | ConfigProblem::Reserved { .. } => f.write_str(&self.missing()),
             ConfigProblem::LagConflict { min, max } => write!(
                 f,
                 "conflict topic config setting min.compaction.lag.ms ({min}) > \
@@ -140,6 +151,42 @@ impl fmt::Display for ConfigProblem {
                  replication factor is {factor}, so no write with acks=all could succeed"
             ),
         }
+    }
+}
+
+impl ConfigProblem {
+    /// What this release cannot do yet.
+    fn missing(&self) -> String {
+        match self {
+            ConfigProblem::CompactionMissing { name } => format!(
+                "Invalid value compact for configuration {name}: compaction is not available in \
+                 this release; use delete"
+            ),
+            ConfigProblem::ReplicationMissing { name } => format!(
+                "Invalid value replicated for configuration {name}: this cluster does not \
+                 replicate; use flushed or memory"
+            ),
+            ConfigProblem::Reserved { name } => {
+                format!("Config {name} is reserved for a later release and has no effect yet")
+            }
+            _ => "Tiered Storage functionality is disabled in the broker. Topic cannot be \
+                  configured with remote log storage."
+                .to_owned(),
+        }
+    }
+}
+
+fn invalid(f: &mut fmt::Formatter<'_>, name: &str, value: &str, reason: &Reason) -> fmt::Result {
+    match reason {
+        Reason::EmptyElement => write!(f, "Configuration '{name}' {reason}"),
+        Reason::NotAReplicaList => write!(
+            f,
+            "Invalid value {value} for configuration {name}: {name} {reason}"
+        ),
+        _ => write!(
+            f,
+            "Invalid value {value} for configuration {name}: {reason}"
+        ),
     }
 }
 
@@ -158,6 +205,8 @@ impl fmt::Display for Reason {
                 "must be the literal '*' or a list of replicas in the following format: \
                  [partitionId]:[brokerId],[partitionId]:[brokerId],...",
             ),
+            Reason::NotAGzipLevel => f.write_str("Value must be between 1 and 9 or equal to -1"),
+            Reason::EmptyElement => f.write_str("values must not be empty."),
             Reason::TooLong => {
                 write!(
                     f,

@@ -80,7 +80,7 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     key!("cleanup.policy", List, "delete", Check::OneOf(POLICIES), [same("log.cleanup.policy")],
         "What happens to old segments: delete removes them by age and size. compact, which keeps the newest \
          record of each key, is refused until this broker compacts."),
-    key!("compression.gzip.level", Int, "-1", Check::Between(-1, 9), [same("compression.gzip.level")],
+    key!("compression.gzip.level", Int, "-1", Check::GzipLevel, [same("compression.gzip.level")],
         "Level used when this broker compresses with gzip; -1 is the codec's own default."),
     key!("compression.lz4.level", Int, "9", Check::Between(1, 17), [same("compression.lz4.level")],
         "Level used when this broker compresses with lz4."),

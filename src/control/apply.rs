@@ -44,6 +44,7 @@ impl Image {
             Record::PartitionsGrown { id, partitions } => self.grow_topic(id, partitions)?,
             Record::TopicConfigured { id, changes } => self.configure_topic(id, &changes)?,
             Record::BrokerConfigured { node, changes } => self.configure_broker(node, &changes)?,
+            Record::GroupConfigured { group, changes } => self.configure_group(&group, &changes),
             Record::ProducerIdsAllocated { next } => {
                 let from = self.next_producer_id;
                 if next <= from {
@@ -132,6 +133,15 @@ impl Image {
         }
         self.refresh_config()?;
         Ok(())
+    }
+
+    fn configure_group(&mut self, group: &str, changes: &ConfigChanges) {
+        let groups = Arc::make_mut(&mut self.group_overrides);
+        let overrides = groups.entry(group.into()).or_default();
+        changes.apply(Arc::make_mut(overrides));
+        if overrides.is_empty() {
+            groups.remove(group);
+        }
     }
 
     /// Resolves again what depends on broker configs.

@@ -90,6 +90,8 @@ pub enum Resource {
     Topic(String),
     /// None: the default of all brokers (an empty name on the wire).
     Broker(Option<NodeId>),
+    /// Whether or not there is such a group.
+    Group(String),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -28,6 +28,10 @@ pub enum ControlError {
     InvalidAssignment(AssignmentProblem),
     /// INVALID_CONFIG.
     InvalidConfig(ConfigProblem),
+    /// INVALID_REQUEST, as Kafka says of a broker's configs.
+    InvalidBrokerConfig(ConfigProblem),
+    /// POLICY_VIOLATION.
+    TooManyGroups { most: usize },
     /// TOPIC_DELETION_DISABLED.
     DeletionDisabled,
     /// Every producer id has been given away; UNKNOWN_SERVER_ERROR, out of reach in practice.
@@ -72,6 +76,7 @@ pub enum RequestProblem {
     DuplicateConfig,
     NullConfig { names: Vec<String> },
     EmptyTopicResource,
+    EmptyGroupResource,
     UnexpectedBroker { expected: NodeId, given: NodeId },
 }
 
@@ -131,7 +136,12 @@ impl fmt::Display for ControlError {
                  factor of {wanted} cannot be reached because only 1 broker(s) are registered."
             ),
             ControlError::InvalidAssignment(problem) => problem.fmt(f),
-            ControlError::InvalidConfig(problem) => problem.fmt(f),
+            ControlError::InvalidConfig(problem) | ControlError::InvalidBrokerConfig(problem) => {
+                problem.fmt(f)
+            }
+            ControlError::TooManyGroups { most } => {
+                write!(f, "At most {most} groups may have configs of their own.")
+            }
             ControlError::DeletionDisabled => f.write_str("Topic deletion is disabled."),
             ControlError::ProducerIdsExhausted => f.write_str("No producer id is left."),
         }
@@ -195,6 +205,9 @@ impl fmt::Display for RequestProblem {
             }
             RequestProblem::EmptyTopicResource => {
                 f.write_str("Default topic resources are not allowed.")
+            }
+            RequestProblem::EmptyGroupResource => {
+                f.write_str("Default group resources are not allowed.")
             }
             RequestProblem::UnexpectedBroker { expected, given } => write!(
                 f,

@@ -31,6 +31,8 @@ pub struct Image {
     pub rules: TopicRules,
     /// Broker configs set through the metadata; `None` is the cluster-wide default.
     pub(super) broker_overrides: Arc<BTreeMap<Option<NodeId>, Arc<Overrides>>>,
+    /// Configs of groups, by group.
+    pub(super) group_overrides: Arc<BTreeMap<Arc<str>, Arc<Overrides>>>,
     pub(super) topics: Arc<BTreeMap<Arc<str>, Arc<Topic>>>,
     pub(super) names: Arc<BTreeMap<TopicId, Arc<str>>>,
     /// Topics by their name with `.` read as `_`: two names that differ only there may not coexist.
@@ -100,6 +102,7 @@ impl Image {
             config: Arc::default(),
             rules: start.rules,
             broker_overrides: Arc::default(),
+            group_overrides: Arc::default(),
             topics: Arc::default(),
             names: Arc::default(),
             folded_names: Arc::default(),
@@ -144,6 +147,16 @@ impl Image {
     /// Broker configs set through the metadata; `None` is the cluster-wide default.
     pub fn broker_overrides(&self, node: Option<NodeId>) -> Option<&Arc<Overrides>> {
         self.broker_overrides.get(&node)
+    }
+
+    /// Configs of one group.
+    pub fn group_overrides(&self, group: &str) -> Option<&Arc<Overrides>> {
+        self.group_overrides.get(group)
+    }
+
+    /// Groups that have configs, by name.
+    pub fn configured_groups(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
+        self.group_overrides.keys()
     }
 
     /// What became of `older` on the way here. Topics are compared by identity first, so that it costs little.

@@ -50,6 +50,10 @@ pub(super) enum Record {
         node: Option<NodeId>,
         changes: ConfigChanges,
     },
+    GroupConfigured {
+        group: String,
+        changes: ConfigChanges,
+    },
     ProducerIdsAllocated {
         next: i64,
     },
@@ -85,6 +89,7 @@ mod kind {
     pub(super) const TOPIC_CONFIGURED: u16 = 9;
     pub(super) const BROKER_CONFIGURED: u16 = 10;
     pub(super) const PRODUCER_IDS_ALLOCATED: u16 = 11;
+    pub(super) const GROUP_CONFIGURED: u16 = 12;
 }
 
 /// One numbering for all kinds.
@@ -145,6 +150,9 @@ impl Record {
                 node: Some(node),
                 changes,
             } => encode_changes(writer.field(tag::NODE_ID, &node.0.to_le_bytes()), changes),
+            Record::GroupConfigured { group, changes } => {
+                encode_changes(writer.text(tag::NAME, group), changes)
+            }
             Record::ProducerIdsAllocated { next } => {
                 writer.field(tag::NEXT_PRODUCER_ID, &next.to_le_bytes())
             }
@@ -164,6 +172,7 @@ impl Record {
             Record::PartitionsGrown { .. } => kind::PARTITIONS_GROWN,
             Record::TopicConfigured { .. } => kind::TOPIC_CONFIGURED,
             Record::BrokerConfigured { .. } => kind::BROKER_CONFIGURED,
+            Record::GroupConfigured { .. } => kind::GROUP_CONFIGURED,
             Record::ProducerIdsAllocated { .. } => kind::PRODUCER_IDS_ALLOCATED,
         }
     }
@@ -221,6 +230,10 @@ fn decode_known(raw: &mut RawRecord<'_>) -> Result<Option<Record>, RecordError> 
         },
         kind::BROKER_CONFIGURED => Record::BrokerConfigured {
             node: decode_optional_node(raw)?,
+            changes: decode_changes(raw)?,
+        },
+        kind::GROUP_CONFIGURED => Record::GroupConfigured {
+            group: fields.text(tag::NAME)?,
             changes: decode_changes(raw)?,
         },
         kind::PRODUCER_IDS_ALLOCATED => Record::ProducerIdsAllocated {

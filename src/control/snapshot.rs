@@ -52,6 +52,14 @@ fn records_of(image: &Image) -> Vec<Record> {
             changes,
         });
     }
+    for (group, overrides) in &*image.group_overrides {
+        let changes = ConfigChanges {
+            set: (**overrides).clone(),
+            cleared: Vec::new(),
+        };
+        let group = group.to_string();
+        records.push(Record::GroupConfigured { group, changes });
+    }
     if image.next_producer_id > 0 {
         let next = image.next_producer_id;
         records.push(Record::ProducerIdsAllocated { next });

@@ -295,6 +295,8 @@ pub(super) fn control(error: &ControlError) -> Refusal {
         ControlError::InvalidReplicationFactor { .. } => ErrorCode::InvalidReplicationFactor,
         ControlError::InvalidAssignment(_) => ErrorCode::InvalidReplicaAssignment,
         ControlError::InvalidConfig(_) => ErrorCode::InvalidConfig,
+        ControlError::InvalidBrokerConfig(_) => ErrorCode::InvalidRequest,
+        ControlError::TooManyGroups { .. } => ErrorCode::PolicyViolation,
         ControlError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
         ControlError::ProducerIdsExhausted => ErrorCode::UnknownServerError,
     };

@@ -3,7 +3,7 @@
 use crate::harness::batches::{self, Record};
 use crate::harness::broker::Broker;
 use crate::harness::client::Connection;
-use crate::harness::operator::{APPEND, BROKER, DELETE, SET, SUBTRACT, TOPIC};
+use crate::harness::operator::{APPEND, BROKER, DELETE, GROUP, SET, SUBTRACT, TOPIC};
 use ottla::wire::ErrorCode;
 use ottla::wire::messages::metadata::MetadataRequest;
 
@@ -12,6 +12,7 @@ const FROM_TOPIC: i8 = 1;
 const FROM_DYNAMIC_DEFAULT: i8 = 3;
 const FROM_STATIC: i8 = 4;
 const FROM_DEFAULT: i8 = 5;
+const FROM_GROUP: i8 = 8;
 
 fn node_id(client: &mut Connection) -> String {
     let request = MetadataRequest::default();
@@ -194,5 +195,38 @@ fn broker_defaults_change_for_all() {
     );
     let node = node_id(&mut client);
     let read_only = client.alter_configs_at(BROKER, &node, &[("node.id", SET, Some("9"))], 1);
-    assert_ne!(read_only.error_code, 0);
+    assert_eq!(read_only.error_code, ErrorCode::InvalidRequest.code());
+}
+
+#[test]
+fn a_group_keeps_its_configs() {
+    let mut broker = Broker::start("config_group");
+    let mut client = Connection::open(&broker.address);
+    let timeout = "consumer.session.timeout.ms";
+    let before = client.config(GROUP, "readers", timeout);
+    assert_eq!(before.value.as_deref(), Some("45000"));
+    assert_eq!(before.config_source, FROM_DEFAULT);
+    assert_eq!(before.synonyms[0].name, "group.consumer.session.timeout.ms");
+
+    client.set_config(GROUP, "readers", timeout, "50000");
+    broker.kill();
+    broker.restart();
+    let mut client = Connection::open(&broker.address);
+    let row = client.config(GROUP, "readers", timeout);
+    assert_eq!(row.value.as_deref(), Some("50000"));
+    assert_eq!(row.config_source, FROM_GROUP);
+    let synonyms = row.synonyms.iter().map(|s| (s.name.as_str(), s.source));
+    let expected = [
+        (timeout, FROM_GROUP),
+        ("group.consumer.session.timeout.ms", FROM_DEFAULT),
+    ];
+    assert_eq!(synonyms.collect::<Vec<_>>(), expected);
+
+    for (group, value, code) in [
+        ("readers", "1", ErrorCode::InvalidConfig),
+        ("", "50000", ErrorCode::InvalidRequest),
+    ] {
+        let answer = client.alter_configs_at(GROUP, group, &[(timeout, SET, Some(value))], 1);
+        assert_eq!(answer.error_code, code.code(), "{group} {value}");
+    }
 }

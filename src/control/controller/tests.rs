@@ -101,12 +101,12 @@ fn content(image: &Image) -> String {
     for tombstone in image.tombstones() {
         text += &format!("{tombstone:?}\n");
     }
-    text + &format!("{:?}", image.folded_names)
+    text + &format!("{:?} {:?}", image.folded_names, image.group_overrides)
 }
 
 fn random_command(prng: &mut Prng) -> Command {
     let name = |prng: &mut Prng| format!("t{}", prng.below(12));
-    match prng.below(9) {
+    match prng.below(10) {
         0..3 => {
             let mut new = topic(&name(prng), 1);
             new.id = Uuid::from_random(std::array::from_fn(|_| prng.next_u64() as u8));
@@ -138,7 +138,18 @@ fn random_command(prng: &mut Prng) -> Command {
             };
             alter(Resource::Broker(node), vec![wanted])
         }
-        7 => Command::AllocateProducerIds {
+        7 => {
+            let group = Resource::Group(name(prng));
+            let wanted = match prng.chance(30) {
+                true => operation(OperationKind::Delete, "consumer.session.timeout.ms", None),
+                false => {
+                    let value = 45_000 + prng.below(9);
+                    set("consumer.session.timeout.ms", &value.to_string())
+                }
+            };
+            alter(group, vec![wanted])
+        }
+        8 => Command::AllocateProducerIds {
             count: 1 + prng.below(9) as u32,
         },
         _ => register(),

@@ -4,10 +4,11 @@
 use super::create::check_length;
 use super::duplicates;
 use crate::base::ids::NodeId;
+use crate::base::limits::GROUPS_CONFIGURED_MAX;
 use crate::config::broker::Setter;
 use crate::config::value::{Kind, elements};
 use crate::config::{
-    BrokerConfig, ConfigProblem, Overrides, broker, broker_keys, topic, topic_keys,
+    BrokerConfig, ConfigProblem, Overrides, broker, broker_keys, group_keys, topic, topic_keys,
 };
 use crate::control::command::{AlterResource, ConfigOperation, OperationKind, Resource};
 use crate::control::controller::Draft;
@@ -37,6 +38,7 @@ fn alter(draft: &mut Draft, resource: &AlterResource) -> Result<(), ControlError
     match &resource.resource {
         Resource::Topic(name) => alter_topic(draft, name, resource),
         Resource::Broker(node) => alter_broker(draft, *node, resource),
+        Resource::Group(group) => alter_group(draft, group, resource),
     }
 }
 
@@ -87,11 +89,45 @@ fn alter_broker(
     }
     let none = Arc::default();
     let before = image.broker_overrides(node).unwrap_or(&none);
-    let after = operate(&BrokerSchema(image), before, wanted)?;
-    check_broker(image, node, &after)?;
+    let setter = match node {
+        Some(_) => Setter::Client,
+        None => Setter::ClientForAll,
+    };
+    let after = operate(&BrokerSchema { image, setter }, before, wanted).map_err(of_broker)?;
+    check_broker(image, node, &after).map_err(of_broker)?;
     let changes = difference(before, &after);
     if changes != ConfigChanges::default() {
         draft.push(Record::BrokerConfigured { node, changes });
+    }
+    Ok(())
+}
+
+/// Kafka calls a value that its broker cannot take an invalid request.
+fn of_broker(problem: ConfigProblem) -> ControlError {
+    match problem {
+        ConfigProblem::UnknownBrokerConfig { .. } => ControlError::InvalidConfig(problem),
+        _ => ControlError::InvalidBrokerConfig(problem),
+    }
+}
+
+fn alter_group(draft: &mut Draft, group: &str, wanted: &AlterResource) -> Result<(), ControlError> {
+    if group.is_empty() {
+        return Err(RequestProblem::EmptyGroupResource.into());
+    }
+    let image = &draft.image;
+    let none = Arc::default();
+    let known = image.group_overrides(group);
+    let before = known.unwrap_or(&none);
+    let after = operate(&GroupSchema, before, wanted)?;
+    group_keys::check_whole(&after, &image.layers)?;
+    let most = GROUPS_CONFIGURED_MAX;
+    if known.is_none() && !after.is_empty() && image.configured_groups().len() >= most {
+        return Err(ControlError::TooManyGroups { most });
+    }
+    let changes = difference(before, &after);
+    if changes != ConfigChanges::default() {
+        let group = group.to_owned();
+        draft.push(Record::GroupConfigured { group, changes });
     }
     Ok(())
 }
@@ -130,7 +166,22 @@ impl Schema for TopicSchema<'_> {
     }
 }
 
-struct BrokerSchema<'a>(&'a Image);
+struct GroupSchema;
+
+impl Schema for GroupSchema {
+    fn key(&self, name: &str) -> Option<(Kind, &'static str)> {
+        group_keys::find(name).map(|key| (key.kind, key.default))
+    }
+
+    fn check(&self, name: &str, value: &str) -> Result<String, ConfigProblem> {
+        group_keys::check(name, value)
+    }
+}
+
+struct BrokerSchema<'a> {
+    image: &'a Image,
+    setter: Setter,
+}
 
 impl Schema for BrokerSchema<'_> {
     fn key(&self, name: &str) -> Option<(Kind, &'static str)> {
@@ -138,7 +189,7 @@ impl Schema for BrokerSchema<'_> {
     }
 
     fn check(&self, name: &str, value: &str) -> Result<String, ConfigProblem> {
-        broker::check(name, value, Setter::Client, &self.0.rules)
+        broker::check(name, value, self.setter, &self.image.rules)
     }
 }
 

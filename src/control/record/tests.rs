@@ -62,6 +62,10 @@ fn records() -> Vec<(Record, &'static str)> {
         },
         Record::BrokerConfigured { node, changes },
         Record::ProducerIdsAllocated { next: 1000 },
+        Record::GroupConfigured {
+            group: "t".to_owned(),
+            changes: self::changes(),
+        },
     ];
     assert_eq!(records.len(), GOLDEN.len());
     records.into_iter().zip(GOLDEN.iter().copied()).collect()
@@ -91,6 +95,7 @@ const GOLDEN: &[&str] = &[
     "0a00 0000 20000000 05 04000000 03000000 0e 04000000 0100 61 31 0e 03000000 0100 62 \
      0f 01000000 63",
     "0b00 0000 0d000000 10 08000000 e803000000000000",
+    "0c00 0000 1d000000 0a 01000000 74 0e 04000000 0100 61 31 0e 03000000 0100 62 0f 01000000 63",
 ];
 
 fn hex(bytes: &[u8]) -> String {

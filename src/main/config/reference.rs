@@ -76,6 +76,7 @@ fn broker(key: &BrokerKey) -> Row {
         range: range(key.check),
         update_mode: match key.change {
             Change::Dynamic => "dynamic".into(),
+            Change::PerBroker => "dynamic, per broker".into(),
             Change::Restart => "restart".into(),
             Change::Derived(setting) => format!("follows {setting}"),
         },
@@ -105,6 +106,7 @@ fn range(check: Check) -> String {
         Check::Any => String::new(),
         Check::AtLeast(least) => format!("{least} or more"),
         Check::Between(least, most) => format!("{least} to {most}"),
+        Check::GzipLevel => "-1, or 1 to 9".into(),
         Check::Ratio => "0 to 1".into(),
         Check::OneOf(words) => words.join(", "),
         Check::Replicas => "*, or partition:broker,...".into(),

@@ -1,4 +1,4 @@
-//! DescribeConfigs 1-4 for topics and brokers: value, source, synonyms, type and documentation of each config. An empty
+//! DescribeConfigs 1-4 for topics, brokers and groups: value, source, synonyms, type and documentation of each config. An empty
 //! broker name asks for what is set for all brokers.
 
 use super::resources::{self, Wanted};
@@ -14,6 +14,7 @@ use crate::wire::messages::describe_configs::{
     DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What of a row the client wants to see.
 #[derive(Clone, Copy)]
@@ -76,6 +77,15 @@ fn rows(
             let unknown = || errors::control(&ControlError::UnknownTopic { name: name.clone() });
             let topic = image.topic(&name).ok_or_else(unknown)?;
             Ok(describe::topic(&topic.overrides, &image.layers, wanted))
+        }
+        Resource::Group(group) if group.is_empty() => {
+            let message = "Group name must not be empty";
+            Err(Refusal::new(ErrorCode::InvalidRequest, message))
+        }
+        Resource::Group(group) => {
+            let none = Arc::default();
+            let overrides = image.group_overrides(&group).unwrap_or(&none);
+            Ok(describe::group(overrides, &image.layers, wanted))
         }
         Resource::Broker(None) => Ok(describe::cluster(&image.layers, wanted)),
         Resource::Broker(Some(node)) if node == image.node_id => {

@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs 0-1 for topics and brokers. Each resource succeeds or fails alone; other resource types do not
+//! IncrementalAlterConfigs 0-1 for topics, brokers and groups. Each resource succeeds or fails alone; other resource types do not
 //! exist here yet.
 
 use super::alterations::{Alteration, Altered, alter};

@@ -9,7 +9,7 @@ pub(super) const TOPIC: i8 = 2;
 pub(super) const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
+pub(super) const GROUP: i8 = 32;
 /// The types that Kafka has.
 pub(super) const KINDS: [i8; 5] = [TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP];
 
@@ -31,7 +31,8 @@ pub(super) fn parse(kind: i8, name: &str) -> Result<Wanted, Refusal> {
                 Err(Refusal::new(ErrorCode::InvalidRequest, message))
             }
         },
-        BROKER_LOGGER | CLIENT_METRICS | GROUP => Ok(Wanted::Empty),
+        GROUP => Ok(Wanted::Known(Resource::Group(name.to_owned()))),
+        BROKER_LOGGER | CLIENT_METRICS => Ok(Wanted::Empty),
         _ => Err(unknown(kind)),
     }
 }

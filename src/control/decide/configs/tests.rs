@@ -1,4 +1,5 @@
 use crate::base::ids::NodeId;
+use crate::base::limits::GROUPS_CONFIGURED_MAX;
 use crate::control::command::{AlterResource, Command, OperationKind, Outcome, Resource};
 use crate::control::fixture::*;
 
@@ -236,12 +237,12 @@ fn only_dynamic_broker_configs_change_without_a_restart() {
         (
             "num.partitions",
             "2",
-            "Cannot update these configs dynamically: num.partitions",
+            "Cannot update these configs dynamically: [num.partitions]",
         ),
         (
             "listeners",
             "x",
-            "Cannot update these configs dynamically: listeners",
+            "Cannot update these configs dynamically: [listeners]",
         ),
         ("no.such", "1", "Unknown broker config name: no.such"),
         (
@@ -267,6 +268,83 @@ fn only_dynamic_broker_configs_change_without_a_restart() {
             assert_eq!(altered(&proposal), expected);
         }
     }
+}
+
+#[test]
+fn some_broker_configs_are_set_for_one_broker_only() {
+    let name = "sasl.kerberos.min.time.before.relogin";
+    let wanted = || vec![set(name, "58000")];
+    let one = controller(&[]).propose(alter(Resource::Broker(Some(NodeId(0))), wanted()));
+    assert_eq!(altered(&one), "ok");
+    let all = controller(&[]).propose(alter(Resource::Broker(None), wanted()));
+    let expected = format!(
+        "Cannot update these configs at default cluster level, broker id must be specified: [{name}]"
+    );
+    assert_eq!(altered(&all), expected);
+}
+
+#[test]
+fn a_group_is_configured_and_back() {
+    let mut controller = controller(&[]);
+    let group = || Resource::Group("g".to_owned());
+    let timeout = "consumer.session.timeout.ms";
+    let proposal = controller.propose(alter(group(), vec![set(timeout, "50000")]));
+    assert_eq!(altered(&proposal), "ok");
+    let own = proposal
+        .image
+        .group_overrides("g")
+        .expect("it is configured");
+    assert_eq!(**own, overrides(&[(timeout, "50000")]));
+    for (resource, wanted, expected) in [
+        (
+            group(),
+            set("no.such", "1"),
+            "Unknown group config name: no.such",
+        ),
+        (
+            group(),
+            set(timeout, "x"),
+            "Invalid value x for configuration consumer.session.timeout.ms: Not a number of type INT",
+        ),
+        (
+            group(),
+            set(timeout, "44999"),
+            "consumer.session.timeout.ms must be greater than or equal to \
+             group.consumer.min.session.timeout.ms",
+        ),
+        (
+            Resource::Group(String::new()),
+            set(timeout, "50000"),
+            "Default group resources are not allowed.",
+        ),
+    ] {
+        let refused = controller.propose(alter(resource, vec![wanted]));
+        assert_eq!(
+            (altered(&refused).as_str(), refused.records.len()),
+            (expected, 0)
+        );
+    }
+    let unset = vec![operation(OperationKind::Delete, timeout, None)];
+    let proposal = controller.propose(alter(group(), unset));
+    assert_eq!(proposal.image.configured_groups().len(), 0);
+}
+
+#[test]
+fn groups_with_configs_are_bounded() {
+    let mut controller = controller(&[]);
+    let configure = |name: String| {
+        let wanted = vec![set("consumer.session.timeout.ms", "50000")];
+        alter(Resource::Group(name), wanted)
+    };
+    for number in 0..GROUPS_CONFIGURED_MAX {
+        let proposal = controller.propose(configure(format!("g{number}")));
+        assert_eq!(altered(&proposal), "ok");
+    }
+    let proposal = controller.propose(configure("one more".to_owned()));
+    let expected = "At most 1000 groups may have configs of their own.";
+    assert_eq!(altered(&proposal), expected);
+    let known = controller.propose(configure("g7".to_owned()));
+    assert_eq!(altered(&known), "ok");
 }
 
 #[test]
