@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! admin thread ── questions, at most 4 a shard ──> shard
-//!              <── one answer each, within 1 s ───
+//!              <── one answer each, within 1 s, a walk's within 5 s ───
 //! ```
 
 use crate::shard::ShardHandle;
@@ -16,6 +16,8 @@ use std::time::Duration;
 /// Questions that wait for one shard; another one finds the shard stuck.
 const QUESTIONS_MAX: usize = 4;
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
+/// For what looks at every partition or committed offset.
+const WALK_WAIT: Duration = Duration::from_secs(5);
 
 struct Question {
     what: Observation,
@@ -43,9 +45,13 @@ pub(super) fn bridge(shards: u16) -> (AdminEnd, Vec<ShardEnd>) {
 impl AdminEnd {
     /// What every shard says, in their order; `None`: it did not answer in time.
     pub(super) async fn ask(&self, what: Observation) -> Vec<Option<Observed>> {
+        let longest = match what {
+            Observation::Snapshot => ANSWER_WAIT,
+            _ => WALK_WAIT,
+        };
         let ask = |shard| ask(shard, what.clone());
         let asked: Vec<Option<Receiver<Observed>>> = self.shards.iter().map(ask).collect();
-        let mut wait = pin!(tokio::time::sleep(ANSWER_WAIT));
+        let mut wait = pin!(tokio::time::sleep(longest));
         let mut answers = Vec::with_capacity(asked.len());
         for answer in asked {
             let Some(answer) = answer else {

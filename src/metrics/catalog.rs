@@ -123,7 +123,7 @@ catalog! {
     JOURNAL_WRITE_SECONDS Histogram "ottla_journal_write_seconds" ["shard"]
         "Time of one flushed journal write on the device."
     JOURNAL_FREE Gauge "ottla_journal_free_ratio" ["shard"]
-        "Part of the journal ring that is free."
+        "Part of the journal ring that appends may still use; at 0 they wait."
 
     // Segments, memory and disk.
     LAPS Counter "ottla_laps_total" ["shard"]
@@ -180,7 +180,7 @@ catalog! {
         "Partitions that serve nothing because their data is damaged."
 
     // Consumer groups.
-    COORDINATORS Gauge "ottla_coordinators" ["shard", "state"]
+    COORDINATORS Gauge "ottla_coordinators" ["shard", "phase"]
         "Partitions of __consumer_offsets, by what their coordinator does; groups of a failed one are not served."
     GROUPS Gauge "ottla_groups" ["shard", "state"]
         "Consumer groups."

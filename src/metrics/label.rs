@@ -111,7 +111,7 @@ label! {
 
 label! {
     /// What a coordinator of groups does.
-    CoordinatorPhase "state" {
+    CoordinatorPhase "phase" {
         /// Reads what earlier runs wrote.
         Loading "loading",
         Serving "serving",
@@ -133,6 +133,20 @@ label! {
         Read "read",
         Housekeeping "housekeeping",
     }
+}
+
+/// What a label may say; `None`: it names a shard, a topic, or something else there is no list of.
+pub fn values_of(label: &str) -> Option<&'static [&'static str]> {
+    let sets = [
+        (Api::NAME, Api::VALUES),
+        (ErrorClass::NAME, ErrorClass::VALUES),
+        (Stage::NAME, Stage::VALUES),
+        (GroupPhase::NAME, GroupPhase::VALUES),
+        (CoordinatorPhase::NAME, CoordinatorPhase::VALUES),
+        (TaskQueue::NAME, TaskQueue::VALUES),
+    ];
+    let set = sets.into_iter().find(|(name, _)| *name == label);
+    set.map(|(_, values)| values)
 }
 
 /// One cell per value of a label.

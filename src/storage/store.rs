@@ -202,10 +202,9 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         let shared = &self.shared;
         let state = shared.state.borrow();
         let cells = &shared.cells;
-        let ring = shared.settings.limits.journal_files * shared.settings.limits.journal_file_bytes;
         cells
             .journal_free
-            .set(state.ring.left() as f64 / ring as f64);
+            .set(state.ring.room() as f64 / state.ring.capacity() as f64);
         cells.tail_dirty_bytes.set(state.pool.dirty());
         cells.pool_used.set(state.pool.held());
         cells.pool_limit.set(state.pool.tails_max());

@@ -271,7 +271,7 @@ fn groups_show_members_and_rebalances() {
     assert_eq!(metrics.known("ottla_groups_rebalances_total"), 2.0);
     assert_eq!(metrics.known("ottla_groups_committed_offsets"), 0.0);
     assert_eq!(metrics.known("ottla_coordinators"), 50.0);
-    let serving = [&*label("state", "serving")];
+    let serving = [&*label("phase", "serving")];
     assert_eq!(metrics.sum("ottla_coordinators", &serving), 50.0);
     assert!(metrics.known("ottla_groups_state_bytes") > 0.0);
     let detail = Metrics::detail(&broker.admin);
