@@ -1,7 +1,9 @@
 //! A record as one JSON object: what `consume -o json` writes and `produce --format json` reads. Bytes that are no
 //! UTF-8 stand in base64 under the name with `Base64` behind it.
 
-use crate::{base64, moment};
+use crate::moment;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use ottla::record::TimestampKind;
 use ottla::record::iterate::RecordView;
 use serde::ser::{SerializeMap, Serializer};
@@ -55,7 +57,7 @@ fn bytes_entry<M: SerializeMap>(
     match bytes.map(|bytes| (bytes, str::from_utf8(bytes))) {
         None => map.serialize_entry(name, &()),
         Some((_, Ok(text))) => map.serialize_entry(name, text),
-        Some((bytes, Err(_))) => map.serialize_entry(name_of_base64, &base64::encode(bytes)),
+        Some((bytes, Err(_))) => map.serialize_entry(name_of_base64, &STANDARD.encode(bytes)),
     }
 }
 
@@ -135,9 +137,9 @@ fn bytes(
 ) -> Result<Option<Vec<u8>>, String> {
     match (text, base64) {
         (text, None) => Ok(text.map(String::into_bytes)),
-        (None, Some(base64)) => match base64::decode(&base64) {
-            Some(bytes) => Ok(Some(bytes)),
-            None => Err(format!("{name_of_base64} is no base64")),
+        (None, Some(base64)) => match STANDARD.decode(&base64) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => Err(format!("{name_of_base64} is no base64: {error}")),
         },
         (Some(_), Some(_)) => Err(format!("both {name} and {name_of_base64}")),
     }

@@ -18,7 +18,6 @@ mod group;
 mod produce;
 mod topic;
 // What they share.
-mod base64;
 mod configs;
 mod failure;
 mod json_record;

@@ -193,7 +193,7 @@ mod tests {
         for expected in [
             "| `shards.count` | number | `all` | all, or a number from 1 to 1024 | restart | ",
             "| `num.partitions` | int | `1` | 1 or more | restart | ",
-            "| `listeners` | string | `PLAINTEXT://localhost:9092` |  | follows listeners.kafka | ",
+            "| `listeners` | list | `PLAINTEXT://localhost:9092` |  | follows listeners.kafka | ",
             "| `log.retention.ms` | long | not set | -1 or more | dynamic | ",
             "| `min.cleanable.dirty.ratio` | double | `0.5` | 0 to 1 | dynamic | ",
         ] {

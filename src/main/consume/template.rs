@@ -1,8 +1,9 @@
 //! How a record is printed: text with fields in braces.
 
-use crate::base64;
 use crate::json_record::Written;
 use crate::moment;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::io::{self, Write};
 use std::str::FromStr;
 
@@ -123,7 +124,7 @@ fn headers(out: &mut impl Write, written: &Written<'_>) -> io::Result<()> {
 fn text(bytes: &[u8]) -> String {
     match str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        Err(_) => base64::encode(bytes),
+        Err(_) => STANDARD.encode(bytes),
     }
 }
 
