@@ -2,14 +2,16 @@
 //! itself (V2, deflated, base64; values in nanoseconds) for the tools that read and draw such.
 
 use super::thread::State;
+use crate::metrics::LatencySnapshot;
+use crate::metrics::latency::{LONGEST_NANOS, UNIT_NANOS};
 use crate::metrics::snapshot::Labels;
-use crate::metrics::{FullHistogram, LatencySnapshot};
 use crate::shard::request::{Observation, Observed};
 use axum::extract;
 use axum::http::header;
 use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -61,15 +63,12 @@ fn merge(all: &mut Vec<LatencySnapshot>, one: LatencySnapshot) {
         |other: &&mut LatencySnapshot| other.metric == one.metric && other.labels == one.labels;
     match all.iter_mut().find(same) {
         None => all.push(one),
-        Some(other) => {
-            let added = other.histogram.add(&one.histogram);
-            added.expect("all cores use one shape");
-        }
+        Some(other) => other.add(&one),
     }
 }
 
 fn row(latency: &LatencySnapshot) -> Value {
-    let histogram = &latency.histogram;
+    let histogram = &histogram(latency);
     let mut row = Map::new();
     let mut put = |name: &str, value: Value| row.insert(name.to_owned(), value);
     put("name", latency.metric.name.into());
@@ -85,6 +84,17 @@ fn row(latency: &LatencySnapshot) -> Value {
     Value::Object(row)
 }
 
+/// The form other tools know. It has the same places, so nothing is lost.
+fn histogram(latency: &LatencySnapshot) -> Histogram<u64> {
+    let made = Histogram::new_with_bounds(UNIT_NANOS, LONGEST_NANOS, 3);
+    let mut histogram = made.expect("constants in range");
+    for (nanos, count) in latency.counts() {
+        let recorded = histogram.record_n(nanos, count);
+        recorded.expect("no place is beyond the longest");
+    }
+    histogram
+}
+
 fn labels(labels: &Labels) -> Value {
     let labels = labels.iter();
     let labels = labels.map(|(name, value)| ((*name).to_owned(), Value::from(&**value)));
@@ -95,7 +105,7 @@ fn seconds(nanos: f64) -> Value {
     (nanos / 1e9).into()
 }
 
-fn encoded(histogram: &FullHistogram) -> String {
+fn encoded(histogram: &Histogram<u64>) -> String {
     let mut bytes = Vec::new();
     let written = V2DeflateSerializer::new().serialize(histogram, &mut bytes);
     written.expect("memory takes all bytes");
@@ -105,20 +115,19 @@ fn encoded(histogram: &FullHistogram) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Latency;
     use crate::metrics::catalog::COMMIT_CYCLE_SECONDS;
-    use crate::metrics::latency::full_histogram;
     use hdrhistogram::serialization::Deserializer;
+    use std::time::Duration;
 
     fn of(stage: &'static str, nanos: &[u64]) -> LatencySnapshot {
-        let mut histogram = full_histogram();
-        nanos
-            .iter()
-            .for_each(|nanos| histogram.saturating_record(*nanos));
-        LatencySnapshot {
-            metric: &COMMIT_CYCLE_SECONDS,
-            labels: vec![("stage", stage.into())],
-            histogram,
+        let latency = Latency::default();
+        for nanos in nanos {
+            latency.record(Duration::from_nanos(*nanos));
         }
+        let labels = vec![("stage", stage.into())];
+        let full = latency.full(&COMMIT_CYCLE_SECONDS, labels);
+        full.expect("recorded")
     }
 
     #[test]
@@ -144,7 +153,8 @@ mod tests {
 
     #[test]
     fn the_histogram_itself_can_be_read_back() {
-        let latency = of("a", &[10_000, 20_000, 30_000_000]);
+        let durations = [10_000, 20_000, 20_001, 300_000, 30_000_000, LONGEST_NANOS];
+        let latency = of("a", &durations);
         let text = row(&latency)["histogram"]
             .as_str()
             .expect("text")
@@ -152,7 +162,14 @@ mod tests {
         // What other tools know it by.
         assert!(text.starts_with("HISTFAAA"), "{text}");
         let bytes = STANDARD.decode(text).expect("base64");
-        let read: FullHistogram = Deserializer::new().deserialize(&mut &*bytes).expect("V2");
-        assert_eq!(read, latency.histogram);
+        let read: Histogram<u64> = Deserializer::new().deserialize(&mut &*bytes).expect("V2");
+        assert_eq!(read, histogram(&latency));
+        // As if it had been an HdrHistogram from the beginning.
+        let mut recorded =
+            Histogram::<u64>::new_with_bounds(UNIT_NANOS, LONGEST_NANOS, 3).expect("bounds");
+        for nanos in durations {
+            recorded.record(nanos).expect("in range");
+        }
+        assert_eq!(read, recorded);
     }
 }

@@ -20,5 +20,5 @@ pub use cells::{NodeCells, PlaneCells, ShardCells, StoreCells};
 pub use counter::{Count, Gauge, Ratio, Seconds};
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use label::{Api, ErrorClass, Split, Stage};
-pub use latency::{FullHistogram, Latency, LatencySnapshot};
+pub use latency::{Latency, LatencySnapshot};
 pub use snapshot::{Sample, ShardSnapshot, Value};

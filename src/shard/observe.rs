@@ -125,11 +125,7 @@ impl Core {
         let store = self.store.cells();
         store.latencies(&Vec::new(), &mut found);
         for (metric, labels, latency) in found {
-            copies.extend(latency.full().map(|histogram| LatencySnapshot {
-                metric,
-                labels,
-                histogram,
-            }));
+            copies.extend(latency.full(metric, labels));
             self.runtime.yield_now().await;
         }
         copies
