@@ -1,6 +1,7 @@
 //! Log lines of all layers and of the runtime go to standard error, through a thread of their own: a shard never
 //! waits for a terminal or a pipe, lines beyond the buffer are dropped and counted.
 
+use crate::shard::log_control;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
@@ -23,11 +24,17 @@ pub fn start(level: &str) -> Result<Logging, String> {
         .thread_name("log")
         .finish(std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(false)
         .with_thread_names(true)
-        .finish();
+        .with_env_filter(filter)
+        .with_filter_reloading();
+    let reload = subscriber.reload_handle();
+    log_control::install(&wish, move |filter| {
+        let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+        reload.reload(filter).map_err(|error| error.to_string())
+    });
+    let subscriber = subscriber.finish();
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|_| "the log was started twice".to_owned())?;
     // The runtime tells of unregistered memory and the like through `log`.

@@ -15,6 +15,7 @@ pub enum Source {
     DynamicCluster = 3,
     StaticBroker = 4,
     Default = 5,
+    BrokerLogger = 6,
     Group = 8,
 }
 

@@ -19,6 +19,7 @@ pub mod topic_keys;
 pub mod group_keys;
 
 pub mod describe;
+pub mod log_levels;
 
 pub mod accept_loss;
 pub mod entry;

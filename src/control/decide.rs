@@ -5,6 +5,8 @@ mod create;
 mod delete;
 mod partitions;
 
+pub use configs::check_operations;
+
 use super::command::{Command, Outcome, ProducerIdBlock};
 use super::controller::Draft;
 use super::error::{AssignmentProblem, ControlError};

@@ -25,6 +25,7 @@ mod fixture;
 
 pub use command::{Command, Outcome};
 pub use controller::{Controller, Proposal, Start};
+pub use decide::check_operations;
 pub use error::ControlError;
 pub use image::{Image, Topic};
 pub use replay_error::ReplayError;

@@ -37,6 +37,7 @@ pub mod clock;
 pub mod deadlines;
 pub mod entropy;
 pub mod heartbeat;
+pub mod log_control;
 mod observe;
 pub mod routing;
 pub mod runtime;

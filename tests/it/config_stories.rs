@@ -3,15 +3,17 @@
 use crate::harness::batches::{self, Record};
 use crate::harness::broker::Broker;
 use crate::harness::client::Connection;
-use crate::harness::operator::{APPEND, BROKER, DELETE, GROUP, SET, SUBTRACT, TOPIC};
+use crate::harness::operator::{APPEND, BROKER, DELETE, GROUP, LOGGER, SET, SUBTRACT, TOPIC};
+use crate::harness::wait::wait_until;
 use ottla::wire::ErrorCode;
-use ottla::wire::messages::metadata::MetadataRequest;
+use ottla::wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 
 /// Kafka's numbers of where a value comes from.
 const FROM_TOPIC: i8 = 1;
 const FROM_DYNAMIC_DEFAULT: i8 = 3;
 const FROM_STATIC: i8 = 4;
 const FROM_DEFAULT: i8 = 5;
+const FROM_LOGGER: i8 = 6;
 const FROM_GROUP: i8 = 8;
 
 fn node_id(client: &mut Connection) -> String {
@@ -229,4 +231,86 @@ fn a_group_keeps_its_configs() {
         let answer = client.alter_configs_at(GROUP, group, &[(timeout, SET, Some(value))], 1);
         assert_eq!(answer.error_code, code.code(), "{group} {value}");
     }
+}
+
+/// By asking for its metadata.
+fn create_on_demand(client: &mut Connection, name: &str) {
+    let request = MetadataRequest {
+        topics: Some(vec![MetadataRequestTopic {
+            name: Some(name.into()),
+            ..MetadataRequestTopic::default()
+        }]),
+        allow_auto_topic_creation: true,
+        ..MetadataRequest::default()
+    };
+    wait_until("the topic is created", || {
+        client.call(&request, 12).topics[0].error_code == 0
+    });
+}
+
+#[test]
+fn log_levels_change_while_the_broker_runs() {
+    let broker = Broker::start("config_loggers");
+    let mut client = Connection::open(&broker.address);
+    let node = node_id(&mut client);
+    let created = |name: &str| format!("topic=\"{name}\"");
+    let row = client.config(LOGGER, &node, "ottla::server");
+    assert_eq!(
+        (row.value.as_deref(), row.config_source),
+        (Some("INFO"), FROM_LOGGER)
+    );
+    create_on_demand(&mut client, "quiet");
+
+    for (operations, code) in [
+        (
+            &[("ottla::server", SET, Some("LOUD"))][..],
+            ErrorCode::InvalidConfig,
+        ),
+        (&[("no.such", SET, Some("DEBUG"))], ErrorCode::InvalidConfig),
+        (
+            &[("ottla", SET, Some("DEBUG")), ("root", DELETE, None)],
+            ErrorCode::InvalidRequest,
+        ),
+        (
+            &[("ottla::server", APPEND, Some("DEBUG"))],
+            ErrorCode::InvalidRequest,
+        ),
+        (&[("ottla::server", SET, None)], ErrorCode::InvalidRequest),
+    ] {
+        let answer = client.alter_configs_at(LOGGER, &node, operations, 1);
+        assert_eq!(answer.error_code, code.code(), "{operations:?}");
+    }
+    for name in ["", "9999", "four"] {
+        let wanted = [("ottla", SET, Some("DEBUG"))];
+        let answer = client.alter_configs_at(LOGGER, name, &wanted, 1);
+        assert_eq!(
+            answer.error_code,
+            ErrorCode::InvalidRequest.code(),
+            "{name}"
+        );
+    }
+    assert_eq!(client.config_value(LOGGER, &node, "ottla"), "INFO");
+
+    client.set_config(LOGGER, &node, "ottla::server", "DEBUG");
+    assert_eq!(client.config_value(LOGGER, &node, "ottla::server"), "DEBUG");
+    assert_eq!(client.config_value(LOGGER, &node, "ottla::storage"), "INFO");
+    create_on_demand(&mut client, "loud");
+    wait_until("the line is there", || {
+        broker.log().contains(&created("loud"))
+    });
+
+    let unset = [("ottla::server", DELETE, None)];
+    let answer = client.alter_configs_at(LOGGER, &node, &unset, 1);
+    assert_eq!(answer.error_code, 0);
+    create_on_demand(&mut client, "quiet-again");
+    client.set_config(LOGGER, &node, "root", "WARN");
+    // Lines come in order, and this one tells of the last change.
+    wait_until("the last change is told", || {
+        broker.log().matches("the log shows other lines").count() == 3
+    });
+    let log = broker.log();
+    assert!(
+        !log.contains(&created("quiet")) && !log.contains(&created("quiet-again")),
+        "{log}"
+    );
 }

@@ -42,7 +42,8 @@ fn alter(draft: &mut Draft, resource: &AlterResource) -> Result<(), ControlError
     }
 }
 
-fn check_operations(operations: &[ConfigOperation]) -> Result<(), RequestProblem> {
+/// What is wrong with the operations on one resource, whatever they mean there.
+pub fn check_operations(operations: &[ConfigOperation]) -> Result<(), RequestProblem> {
     if duplicates(operations.iter().map(|o| o.name.as_str())).contains(&true) {
         return Err(RequestProblem::DuplicateConfig);
     }

@@ -27,17 +27,17 @@ pub(in crate::server) fn handle(call: Call, request: AlterConfigsRequest) -> Dis
     })
 }
 
-fn replacement(resource: AlterConfigsResource) -> Result<AlterResource, Refusal> {
+fn replacement(resource: AlterConfigsResource) -> Result<Option<AlterResource>, Refusal> {
     let set = |config: AlterableConfig| ConfigOperation {
         name: config.name,
         kind: OperationKind::Set,
         value: config.value,
     };
-    Ok(AlterResource {
+    Ok(Some(AlterResource {
         resource: resources::alterable(resource.resource_type, &resource.resource_name)?,
         operations: resource.configs.into_iter().map(set).collect(),
         replaces: true,
-    })
+    }))
 }
 
 fn response(altered: Altered) -> AlterConfigsResourceResponse {

@@ -18,7 +18,8 @@ pub(super) struct Altered {
 pub(super) struct Alteration {
     pub(super) resource_type: i8,
     pub(super) resource_name: String,
-    pub(super) wanted: Result<AlterResource, Refusal>,
+    /// None: it is done.
+    pub(super) wanted: Result<Option<AlterResource>, Refusal>,
 }
 
 /// Proposes all of them as one command.
@@ -30,8 +31,15 @@ pub(super) fn alter(
     let mut resources = Vec::new();
     let mut answers = Vec::with_capacity(alterations.len());
     for item in alterations {
-        let refusal = item.wanted.map(|wanted| resources.push(wanted)).err();
-        answers.push((item.resource_type, item.resource_name, refusal));
+        let (is_done, refusal) = match item.wanted {
+            Ok(Some(wanted)) => {
+                resources.push(wanted);
+                (false, None)
+            }
+            Ok(None) => (true, None),
+            Err(refusal) => (true, Some(refusal)),
+        };
+        answers.push((item.resource_type, item.resource_name, is_done, refusal));
     }
     let outcome = call.propose(Command::AlterConfigs {
         resources,
@@ -44,24 +52,28 @@ pub(super) fn alter(
             Ok(Outcome::ConfigsAltered(altered)) => altered.iter(),
             _ => [].iter(),
         };
-        let answers = answers
-            .into_iter()
-            .map(|(resource_type, resource_name, refusal)| {
-                let refusal = refusal.or_else(|| match (&outcome, altered.next()) {
-                    (Err(refusal), _) => Some(refusal.clone()),
-                    (_, Some(Ok(()))) => None,
-                    (_, Some(Err(error))) => Some(errors::control(error)),
-                    (_, None) => Some(errors::mismatch()),
+        let answers =
+            answers
+                .into_iter()
+                .map(|(resource_type, resource_name, is_done, refusal)| {
+                    let refusal = match is_done {
+                        true => refusal,
+                        false => match (&outcome, altered.next()) {
+                            (Err(refusal), _) => Some(refusal.clone()),
+                            (_, Some(Ok(()))) => None,
+                            (_, Some(Err(error))) => Some(errors::control(error)),
+                            (_, None) => Some(errors::mismatch()),
+                        },
+                    };
+                    Altered {
+                        resource_type,
+                        resource_name,
+                        error_code: refusal
+                            .as_ref()
+                            .map_or(0, |refusal| call.code(refusal.code)),
+                        error_message: refusal.map(|refusal| refusal.message),
+                    }
                 });
-                Altered {
-                    resource_type,
-                    resource_name,
-                    error_code: refusal
-                        .as_ref()
-                        .map_or(0, |refusal| call.code(refusal.code)),
-                    error_message: refusal.map(|refusal| refusal.message),
-                }
-            });
         answers.collect()
     }
 }

@@ -1,6 +1,7 @@
-//! DescribeConfigs 1-4 for topics, brokers and groups: value, source, synonyms, type and documentation of each config. An empty
+//! DescribeConfigs 1-4 for topics, brokers, groups and loggers: value, source, synonyms, type and documentation of each config. An empty
 //! broker name asks for what is set for all brokers.
 
+use super::loggers;
 use super::resources::{self, Wanted};
 use crate::config::describe::{self, Description, SynonymValue};
 use crate::control::command::Resource;
@@ -67,9 +68,10 @@ fn rows(
         return Err(Refusal::new(ErrorCode::InvalidRequest, message));
     }
     let wanted = resource.configuration_keys.as_deref();
-    let Wanted::Known(known) = resources::parse(resource.resource_type, &resource.resource_name)?
-    else {
-        return Ok(Vec::new());
+    let known = match resources::parse(resource.resource_type, &resource.resource_name)? {
+        Wanted::Known(known) => known,
+        Wanted::Loggers => return loggers::rows(image, &resource.resource_name, wanted),
+        Wanted::Empty => return Ok(Vec::new()),
     };
     match known {
         Resource::Topic(name) => {

@@ -1,8 +1,9 @@
-//! IncrementalAlterConfigs 0-1 for topics, brokers and groups. Each resource succeeds or fails alone; other resource types do not
+//! IncrementalAlterConfigs 0-1 for topics, brokers, groups and loggers. Each resource succeeds or fails alone; other resource types do not
 //! exist here yet.
 
 use super::alterations::{Alteration, Altered, alter};
-use super::resources;
+use super::loggers::Loggers;
+use super::resources::{self, Wanted};
 use crate::control::command::{AlterResource, ConfigOperation, OperationKind};
 use crate::server::call::Call;
 use crate::server::errors::Refusal;
@@ -14,10 +15,12 @@ use crate::wire::messages::incremental_alter_configs::{
 };
 
 pub(in crate::server) fn handle(call: Call, request: IncrementalAlterConfigsRequest) -> Dispatched {
+    let image = call.image();
+    let mut loggers = Loggers::new(&image, request.validate_only);
     let alterations = request.resources.into_iter().map(|resource| Alteration {
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.clone(),
-        wanted: alteration(resource),
+        wanted: alteration(resource, &mut loggers),
     });
     let altered = alter(&call, alterations.collect(), request.validate_only);
     call.later(async move {
@@ -39,13 +42,22 @@ fn response(altered: Altered) -> AlterConfigsResourceResponse {
     }
 }
 
-fn alteration(resource: AlterConfigsResource) -> Result<AlterResource, Refusal> {
+fn alteration(
+    resource: AlterConfigsResource,
+    loggers: &mut Loggers<'_>,
+) -> Result<Option<AlterResource>, Refusal> {
+    let (kind, name) = (resource.resource_type, &resource.resource_name);
     let operations = resource.configs.into_iter().map(operation);
-    Ok(AlterResource {
-        resource: resources::alterable(resource.resource_type, &resource.resource_name)?,
-        operations: operations.collect::<Result<_, _>>()?,
+    let operations: Vec<ConfigOperation> = operations.collect::<Result<_, _>>()?;
+    if let Wanted::Loggers = resources::parse(kind, name)? {
+        loggers.alter(name, &operations)?;
+        return Ok(None);
+    }
+    Ok(Some(AlterResource {
+        resource: resources::alterable(kind, name)?,
+        operations,
         replaces: false,
-    })
+    }))
 }
 
 fn operation(config: AlterableConfig) -> Result<ConfigOperation, Refusal> {

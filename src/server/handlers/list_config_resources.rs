@@ -36,6 +36,10 @@ fn listed(image: &Image, types: &[i8], version: i16) -> Result<Vec<ConfigResourc
         let groups = image.configured_groups();
         found.extend(groups.map(|group| resource(group.to_string(), resources::GROUP)));
     }
+    if is_wanted(resources::BROKER_LOGGER) {
+        let brokers = image.broker.iter();
+        found.extend(brokers.map(|b| resource(b.node_id.to_string(), resources::BROKER_LOGGER)));
+    }
     if is_wanted(resources::BROKER) {
         let brokers = image.broker.iter();
         found.extend(brokers.map(|b| resource(b.node_id.to_string(), resources::BROKER)));

@@ -52,5 +52,6 @@ pub(crate) mod init_producer_id;
 mod alterations;
 mod by_shard;
 mod coordinators;
+mod loggers;
 mod resources;
 mod topics;

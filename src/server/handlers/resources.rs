@@ -7,7 +7,7 @@ use crate::wire::ErrorCode;
 
 pub(super) const TOPIC: i8 = 2;
 pub(super) const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
+pub(super) const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
 pub(super) const GROUP: i8 = 32;
 /// The types that Kafka has.
@@ -16,6 +16,8 @@ pub(super) const KINDS: [i8; 5] = [TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS,
 /// A resource of a type that exists here, or of one that only Kafka has.
 pub(super) enum Wanted {
     Known(Resource),
+    /// What this process logs.
+    Loggers,
     /// Has no configs here.
     Empty,
 }
@@ -32,7 +34,8 @@ pub(super) fn parse(kind: i8, name: &str) -> Result<Wanted, Refusal> {
             }
         },
         GROUP => Ok(Wanted::Known(Resource::Group(name.to_owned()))),
-        BROKER_LOGGER | CLIENT_METRICS => Ok(Wanted::Empty),
+        BROKER_LOGGER => Ok(Wanted::Loggers),
+        CLIENT_METRICS => Ok(Wanted::Empty),
         _ => Err(unknown(kind)),
     }
 }
@@ -41,7 +44,7 @@ pub(super) fn parse(kind: i8, name: &str) -> Result<Wanted, Refusal> {
 pub(super) fn alterable(kind: i8, name: &str) -> Result<Resource, Refusal> {
     match parse(kind, name)? {
         Wanted::Known(resource) => Ok(resource),
-        Wanted::Empty => Err(unknown(kind)),
+        Wanted::Loggers | Wanted::Empty => Err(unknown(kind)),
     }
 }
 

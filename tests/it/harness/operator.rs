@@ -29,6 +29,7 @@ use ottla::wire::messages::offset_for_leader_epoch::{
 
 pub const TOPIC: i8 = 2;
 pub const BROKER: i8 = 4;
+pub const LOGGER: i8 = 8;
 pub const GROUP: i8 = 32;
 pub const SET: i8 = 0;
 pub const DELETE: i8 = 1;
