@@ -19,7 +19,8 @@ const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
-/// The source that means: nobody has set it.
+/// The sources that mean: set on the topic itself, and set by nobody.
+pub(crate) const TOPIC_SOURCE: i8 = 1;
 pub(crate) const DEFAULT_SOURCE: i8 = 5;
 
 /// `KEY=VALUE` of the command line.

@@ -29,7 +29,7 @@ pub(crate) struct TopicArguments {
 enum Action {
     /// Names, partitions and replicas of all topics.
     List(List),
-    /// Partitions with leaders, replicas and offsets, and the configs that are not default.
+    /// Partitions with leaders, replicas and offsets, and the configs set on the topic.
     Describe(Describe),
     /// Makes topics.
     Create(Create),

@@ -2,7 +2,7 @@
 
 use super::Describe;
 use crate::client::{Client, EARLIEST, Found, LATEST, Place};
-use crate::configs::{self, DEFAULT_SOURCE};
+use crate::configs::{self, TOPIC_SOURCE};
 use crate::failure::{Done, Failure, Outcome};
 use crate::output::{Column, Document, Output, Table, list, or_dash};
 use ottla::wire::messages::metadata::{MetadataResponsePartition, MetadataResponseTopic};
@@ -16,7 +16,7 @@ struct Described {
     topic_id: String,
     is_internal: bool,
     partitions: Vec<Partition>,
-    /// Those that are not default.
+    /// Those that are set on it.
     configs: BTreeMap<String, Option<String>>,
 }
 
@@ -64,7 +64,7 @@ fn describe(client: &mut Client, name: &str) -> Result<Described, Failure> {
     let starts = client.ends(&places, EARLIEST)?;
     let ends = client.ends(&places, LATEST)?;
     let configs = configs::describe(client, configs::TOPIC, name, &[])?.into_iter();
-    let set = configs.filter(|config| config.config_source != DEFAULT_SOURCE);
+    let set = configs.filter(|config| config.config_source == TOPIC_SOURCE);
     let configs = set.map(|config| (config.name, config.value)).collect();
     Ok(described(topic, &starts, &ends, configs))
 }
