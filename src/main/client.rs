@@ -85,9 +85,9 @@ impl Client {
         }
     }
 
-    /// What the wire's `timeout_ms` is to be.
+    /// What the wire's `timeout_ms` is to be: a broker that is out of time says so before it is given up.
     pub(crate) fn timeout_ms(&self) -> i32 {
-        i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX)
+        i32::try_from(self.timeout.as_millis() * 9 / 10).unwrap_or(i32::MAX)
     }
 
     /// Asks whichever broker there is.

@@ -305,7 +305,7 @@ fn delete(client: &mut Client, output: &Output, wanted: &Delete) -> Outcome {
 fn plan(client: &mut Client, group: &str) -> Result<String, Failure> {
     let described = describe::describe(client, group)?;
     let subject = format!("group {group}");
-    if !described.members.is_empty() {
+    if !described.members().is_empty() {
         return Err(Failure::refused(
             &subject,
             ErrorCode::NonEmptyGroup.code(),

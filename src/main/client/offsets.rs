@@ -46,7 +46,8 @@ impl Client {
         }
         let mut found = Found::new();
         for (leader, wanted) in by_leader {
-            let answer = self.ask(leader, &request(&wanted))?;
+            let question = request(&wanted, self.timeout_ms());
+            let answer = self.ask(leader, &question)?;
             for topic in answer.topics {
                 for partition in topic.partitions {
                     let place = Place::new(&topic.name, partition.partition_index);
@@ -63,7 +64,7 @@ impl Client {
     }
 }
 
-fn request(wanted: &[&Wanted]) -> ListOffsetsRequest {
+fn request(wanted: &[&Wanted], timeout_ms: i32) -> ListOffsetsRequest {
     let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
     for wanted in wanted {
         let partition = ListOffsetsPartition {
@@ -87,7 +88,7 @@ fn request(wanted: &[&Wanted]) -> ListOffsetsRequest {
     ListOffsetsRequest {
         replica_id: -1,
         topics: topics.collect(),
-        timeout_ms: 30_000,
+        timeout_ms,
         ..ListOffsetsRequest::default()
     }
 }

@@ -1,6 +1,6 @@
 //! `ottla group describe`.
 
-use super::ask_coordinator;
+use super::{Listed, ask_coordinator, listed};
 use crate::client::{Client, Place};
 use crate::consume::assignment::{by_topic, decode_assignment};
 use crate::failure::{Done, Failure, Outcome};
@@ -15,12 +15,15 @@ const DEAD: &str = "Dead";
 #[serde(rename_all = "camelCase")]
 pub(super) struct Described {
     group_id: String,
+    /// `classic`, or a newer type that DescribeGroups does not tell of.
+    group_type: String,
     pub(super) group_state: String,
     protocol_type: String,
     /// The assignor, of a consumer group.
     protocol_data: String,
     coordinator_id: i32,
-    pub(super) members: Vec<Member>,
+    /// Null of newer types.
+    members: Option<Vec<Member>>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +61,28 @@ pub(super) fn run(client: &mut Client, output: &Output, names: &[String]) -> Out
 
 /// Fails for a group that nobody knows, whichever way the broker says so.
 pub(super) fn describe(client: &mut Client, name: &str) -> Result<Described, Failure> {
+    let failure = match describe_classic(client, name) {
+        Err(failure) if failure.code() == Some(ErrorCode::GroupIdNotFound) => failure,
+        result => return result,
+    };
+    let mut listed = listed(client)?.into_iter();
+    let of_newer_type = listed.find(|group| group.group_id == name);
+    of_newer_type.map(undescribed).ok_or(failure)
+}
+
+fn undescribed(group: Listed) -> Described {
+    Described {
+        group_id: group.group_id,
+        group_type: group.group_type.unwrap_or_default(),
+        group_state: group.group_state.unwrap_or_default(),
+        protocol_type: group.protocol_type,
+        protocol_data: String::new(),
+        coordinator_id: group.coordinator_id,
+        members: None,
+    }
+}
+
+fn describe_classic(client: &mut Client, name: &str) -> Result<Described, Failure> {
     let question = DescribeGroupsRequest {
         groups: vec![name.to_owned()],
         ..DescribeGroupsRequest::default()
@@ -103,11 +128,19 @@ fn described(group: DescribedGroup, coordinator_id: i32) -> Described {
     members.sort_by(|one, other| one.member_id.cmp(&other.member_id));
     Described {
         group_id: group.group_id,
+        group_type: "classic".into(),
         group_state: group.group_state,
         protocol_type: group.protocol_type,
         protocol_data: group.protocol_data,
         coordinator_id,
-        members,
+        members: Some(members),
+    }
+}
+
+impl Described {
+    /// Those that are known.
+    pub(super) fn members(&self) -> &[Member] {
+        self.members.as_deref().unwrap_or_default()
     }
 }
 
@@ -122,6 +155,7 @@ fn tables(group: &Described) -> Vec<Table> {
     let mut head = Table::new(&[
         Column::Text("GROUP"),
         Column::Text("STATE"),
+        Column::Text("TYPE"),
         Column::Text("PROTOCOL"),
         Column::Text("ASSIGNOR"),
         Column::Number("COORDINATOR"),
@@ -131,12 +165,13 @@ fn tables(group: &Described) -> Vec<Table> {
     head.row([
         group.group_id.clone(),
         group.group_state.clone(),
+        word(&group.group_type),
         word(&group.protocol_type),
         word(&group.protocol_data),
         group.coordinator_id.to_string(),
-        group.members.len().to_string(),
+        or_dash(group.members.as_ref().map(Vec::len)),
     ]);
-    if group.members.is_empty() {
+    if group.members().is_empty() {
         return vec![head];
     }
     let mut table = Table::new(&[
@@ -146,7 +181,7 @@ fn tables(group: &Described) -> Vec<Table> {
         Column::Text("HOST"),
         Column::Text("READS"),
     ]);
-    for member in &group.members {
+    for member in group.members() {
         let reads = member.assignment.iter();
         let reads = reads.map(|row| format!("{}:{}", row.topic, list(&row.partitions)));
         table.row([

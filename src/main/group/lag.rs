@@ -58,7 +58,7 @@ fn lag(client: &mut Client, name: &str) -> Result<Lagging, Failure> {
 fn lagging(name: &str, group: &Described, committed: &Found, ends: &Found) -> Lagging {
     let rows = committed.iter().map(|(place, offset)| {
         let end = ends.get(place).copied();
-        let member = group.members.iter().find(|member| member.reads(place));
+        let member = group.members().iter().find(|member| member.reads(place));
         Row {
             topic: place.topic.clone(),
             partition_index: place.partition,

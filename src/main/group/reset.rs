@@ -54,7 +54,7 @@ pub(super) fn run(client: &mut Client, output: &Output, wanted: &Reset) -> Outco
 /// A group that does not exist yet may be given offsets.
 fn refuse_members(client: &mut Client, group: &str) -> Result<(), Failure> {
     match describe::describe(client, group) {
-        Ok(found) if !found.members.is_empty() => {
+        Ok(found) if !found.members().is_empty() => {
             let code = ErrorCode::NonEmptyGroup.code();
             Err(Failure::refused(&format!("group {group}"), code, None))
         }
