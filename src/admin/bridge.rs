@@ -1,8 +1,8 @@
 //! Questions to the shards, and their answers. The only place where the two runtimes meet.
 //!
 //! ```text
-//! admin thread ── questions, at most 4 a shard ──> shard
-//!              <── one answer each, within 1 s, a walk's within 5 s ───
+//! admin thread ── snapshots, at most 4 a shard ──> shard     answered within 1 s
+//!              ── walks, at most 4 a shard ──────> shard     one after the other, each within 5 s
 //! ```
 
 use crate::shard::ShardHandle;
@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Questions that wait for one shard; another one finds the shard stuck.
+/// Questions of one kind that wait for one shard; another one finds the shard stuck.
 const QUESTIONS_MAX: usize = 4;
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 /// For what looks at every partition or committed offset.
@@ -26,20 +26,33 @@ struct Question {
 
 /// The admin thread's side.
 pub(super) struct AdminEnd {
-    shards: Vec<Sender<Question>>,
+    shards: Vec<Lanes>,
+}
+
+/// A walk over all partitions or groups keeps nobody who asks for health.
+struct Lanes {
+    snapshots: Sender<Question>,
+    walks: Sender<Question>,
 }
 
 /// One shard's side.
 pub struct ShardEnd {
-    questions: Receiver<Question>,
+    snapshots: Receiver<Question>,
+    walks: Receiver<Question>,
 }
 
 pub(super) fn bridge(shards: u16) -> (AdminEnd, Vec<ShardEnd>) {
-    let ends = (0..shards).map(|_| flume::bounded(QUESTIONS_MAX));
-    let (senders, ends) = ends
-        .map(|(sender, questions)| (sender, ShardEnd { questions }))
-        .unzip();
-    (AdminEnd { shards: senders }, ends)
+    let ends = (0..shards).map(|_| {
+        let (snapshots, snapshot_questions) = flume::bounded(QUESTIONS_MAX);
+        let (walks, walk_questions) = flume::bounded(QUESTIONS_MAX);
+        let end = ShardEnd {
+            snapshots: snapshot_questions,
+            walks: walk_questions,
+        };
+        (Lanes { snapshots, walks }, end)
+    });
+    let (shards, ends) = ends.unzip();
+    (AdminEnd { shards }, ends)
 }
 
 impl AdminEnd {
@@ -88,31 +101,43 @@ impl AdminEnd {
 }
 
 /// `None` when the shard has not even taken earlier questions, or is gone.
-fn ask(shard: &Sender<Question>, what: Observation) -> Option<Receiver<Observed>> {
+fn ask(shard: &Lanes, what: Observation) -> Option<Receiver<Observed>> {
     let (answer, answered) = flume::bounded(1);
-    shard.try_send(Question { what, answer }).ok()?;
+    let lane = match what {
+        Observation::Snapshot => &shard.snapshots,
+        _ => &shard.walks,
+    };
+    lane.try_send(Question { what, answer }).ok()?;
     Some(answered)
 }
 
 impl ShardEnd {
     /// Answers questions on the shard's own executor, until the admin plane stops.
     pub async fn serve(self, handle: ShardHandle) {
-        while let Ok(Question { what, answer }) = self.questions.recv_async().await {
-            // A long walk keeps nobody who asks for health.
-            let asked = handle.send(handle.id(), Request::Observe(what));
-            handle.spawn(async move {
-                if let Response::Observed(observed) = asked.await {
-                    // Whoever asked may have given up.
-                    let _ = answer.try_send(observed);
-                }
-            });
-        }
+        future::zip(
+            answer_all(&self.snapshots, &handle),
+            answer_all(&self.walks, &handle),
+        )
+        .await;
     }
 
     #[cfg(test)]
     pub(super) async fn answer_once(&self, observed: Observed) {
-        if let Ok(question) = self.questions.recv_async().await {
+        if let Ok(question) = self.snapshots.recv_async().await {
             let _ = question.answer.try_send(observed);
+        }
+    }
+}
+
+async fn answer_all(questions: &Receiver<Question>, handle: &ShardHandle) {
+    while let Ok(Question { what, answer }) = questions.recv_async().await {
+        // Whoever asked may have given up, now or later.
+        if answer.is_disconnected() {
+            continue;
+        }
+        let asked = handle.send(handle.id(), Request::Observe(what));
+        if let Response::Observed(observed) = asked.await {
+            let _ = answer.try_send(observed);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::thread::State;
 use crate::base::ids::ShardId;
 use crate::metrics::catalog::{CATALOG, DETAIL, DROPPED_SERIES, GROUPS_OFFSETS, SHARD_UP};
 use crate::metrics::{NodeCells, Sample, Value};
-use crate::shard::request::{Observation, Observed};
+use crate::shard::request::{GroupsLag, Observation, Observed};
 use axum::extract;
 use axum::http::StatusCode;
 use axum::http::header;
@@ -22,11 +22,12 @@ pub(super) async fn scrape(extract::State(state): extract::State<Arc<State>>) ->
 
 async fn samples(state: &State) -> Vec<Sample> {
     let node = NodeCells::default();
-    let mut samples = Vec::new();
+    let (mut samples, mut are_all_up) = (Vec::new(), true);
     for (shard, answer) in (0..).zip(state.shards.ask(Observation::Snapshot).await) {
         let shard = ShardId(shard);
         samples.push(up_sample(shard, answer.is_some()));
         node.shards.add(1);
+        are_all_up &= answer.is_some();
         if let Some(Observed::Snapshot {
             snapshot,
             is_failed,
@@ -38,7 +39,10 @@ async fn samples(state: &State) -> Vec<Sample> {
             }
         }
     }
-    add_lag(state, &mut samples).await;
+    let shards = node.shards.get() as usize;
+    if are_all_up {
+        add_lag(state, shards, &mut samples).await;
+    }
     observe_disk(state.data_dir(), &node);
     node.start_seconds.set(state.started_in().as_secs_f64());
     samples.extend(node.samples());
@@ -53,22 +57,32 @@ fn up_sample(shard: ShardId, is_up: bool) -> Sample {
     }
 }
 
-/// What groups have before them takes two questions, and is not asked where nobody committed anything. With a shard that
-/// does not answer it is not known, and left out.
-async fn add_lag(state: &State, samples: &mut Vec<Sample>) {
+/// What groups have before them takes two questions, and none where nobody committed anything. With a shard that does not
+/// answer it is not known, and left out.
+async fn add_lag(state: &State, shards: usize, samples: &mut Vec<Sample>) {
     let is_committed =
         |sample: &Sample| sample.metric == &GROUPS_OFFSETS && sample.value != Value::Number(0.0);
-    let ends = match samples.iter().any(is_committed) {
-        true => state.shards.ends().await,
-        false => Some(Arc::default()),
+    let lags = match samples.iter().any(is_committed) {
+        true => lags(state).await,
+        false => vec![GroupsLag::default(); shards],
     };
-    let Some(ends) = ends else { return };
-    let answers = state.shards.ask(Observation::Lag(ends)).await;
-    for (shard, answer) in (0..).zip(answers) {
-        if let Some(Observed::Lag(lag)) = answer {
-            samples.extend(lag.samples(ShardId(shard)));
-        }
+    if lags.len() == shards {
+        let lags = (0..).map(ShardId).zip(lags);
+        samples.extend(lags.flat_map(|(shard, lag)| lag.samples(shard)));
     }
+}
+
+/// Of every shard that answers.
+async fn lags(state: &State) -> Vec<GroupsLag> {
+    let Some(ends) = state.shards.ends().await else {
+        return Vec::new();
+    };
+    let answers = state.shards.ask(Observation::Lag(ends)).await;
+    let lags = answers.into_iter().filter_map(|answer| match answer {
+        Some(Observed::Lag(lag)) => Some(lag),
+        _ => None,
+    });
+    lags.collect()
 }
 
 fn observe_disk(data_dir: &Path, node: &NodeCells) {
