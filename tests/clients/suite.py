@@ -9,6 +9,7 @@ Whatever passes there must pass here or stand in skips.txt. Arguments of every r
 
     --fast         leaves out what takes long, by name
     --skips        runs what skips.txt lists instead, and fails if any of it passes
+    --kafka        runs all of it against Apache Kafka
     TEST...        only these
 """
 
@@ -23,17 +24,22 @@ import struct
 import subprocess
 import sys
 
+import apache_kafka
 import broker
 import report
 
 # The node id (0) and creation on first use are defaults. franz-go asks for batches of 10 MiB.
 PROFILE = ["kafka.num.partitions=4", "kafka.group.initial.rebalance.delay.ms=0",
            "kafka.group.min.session.timeout.ms=1000", "shards.pool=128MiB"]
+# What Apache Kafka needs besides: here nothing is forbidden, and ACLs can be kept.
+KAFKA_PROPERTIES = ["authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                    "allow.everyone.if.no.acl.found=true", "super.users=User:ANONYMOUS"]
 LONG = "long: run by tests/clients/all"
 # In the note of a test that fails now and then against Apache Kafka: it may fail here.
 FLAKY = "FLAKY"
 SKIPS = "--skips"
 FAST = "--fast"
+KAFKA = "--kafka"
 CLONE_NEWNET = 0x4000_0000
 SIOCSIFFLAGS = 0x8914
 IFF_UP, IFF_RUNNING = 0x1, 0x40
@@ -50,13 +56,14 @@ class Suite:
         self.names = [argument for argument in arguments if not argument.startswith("--")]
         self.only_skips = SKIPS in arguments
         self.fast = FAST in arguments
+        self.against_kafka = KAFKA in arguments
         self.fast_seconds = fast_seconds
         self.baseline = {name: line.split(None, 2) for name, line in entries(os.path.join(here, "baseline.txt"))}
-        self.skips = dict(entries(os.path.join(here, "skips.txt")))
+        self.skips = {} if self.against_kafka else dict(entries(os.path.join(here, "skips.txt")))
         unknown = [name for name in [*self.skips, *self.names] if name not in self.baseline]
         assert not unknown, f"not in the baseline: {unknown}"
-        whole = not (self.only_skips or self.names)
-        self.report = report.Report(client, version, f"own suite, {what}", against="ottla" if whole else "parts")
+        against = "parts" if self.only_skips or self.names else "kafka" if self.against_kafka else "ottla"
+        self.report = report.Report(client, version, f"own suite, {what}", against=against)
         self.ends = {}
         self.brokers = 0
         self.target = os.path.join(broker.ROOT, "target", "clients", client)
@@ -132,20 +139,31 @@ def entries(path):
 def serve(own, *settings, listen=None):
     """A broker with the settings that the suites were written for. It must outlive the suite, and say of nothing that
     it is an error; its log stays in target/clients/CLIENT."""
-    arguments = [word for setting in [*PROFILE, *settings] for word in ("--set", setting)]
     own.brokers += 1
     name = f"{own.report.name}-{own.brokers}"
-    with broker.Broker(broker.directory(name), *arguments, listen=listen) as server:
-        log = os.path.join(server.path, "log.1")
+    with started(own, broker.directory(name), [*PROFILE, *settings], listen) as server:
         try:
             yield server
             assert server.alive(), f"the broker ended with {server.process.poll()}"
-            with open(log, errors="replace") as file:
-                errors = [line for line in file if " ERROR " in line]
-            assert not errors, "the broker says " + "".join(errors[:10])
+            if not own.against_kafka:
+                says_no_error(server)
             server.stop()
         finally:
-            shutil.copy(log, os.path.join(own.target, f"{name}.log"))
+            shutil.copy(os.path.join(server.path, f"log.{server.lives}"), os.path.join(own.target, f"{name}.log"))
+
+
+def started(own, path, settings, listen):
+    if own.against_kafka:
+        properties = [setting.removeprefix("kafka.") for setting in settings if setting.startswith("kafka.")]
+        return apache_kafka.Kafka(path, *properties, *KAFKA_PROPERTIES, listen=listen)
+    return broker.Broker(path, *(word for setting in settings for word in ("--set", setting)), listen=listen)
+
+
+def says_no_error(server):
+    for life in range(1, server.lives + 1):
+        with open(os.path.join(server.path, f"log.{life}"), errors="replace") as file:
+            errors = [line for line in file if " ERROR " in line]
+        assert not errors, "the broker says " + "".join(errors[:10])
 
 
 def crates(target, wanted):
