@@ -1,7 +1,7 @@
 //! What operators ask about partitions: who writes to them, how large they are, how much room is left.
 
 use super::core::Core;
-use super::request::{ActiveProducer, ProducersError, Response};
+use super::request::{ActiveProducer, ProducersError, ReadError, Response};
 use crate::base::ids::PartitionId;
 use crate::base::limits::PRODUCERS_DESCRIBED_MAX;
 use crate::partition;
@@ -41,7 +41,10 @@ fn producers_of(
 pub(super) async fn log_bytes(core: Rc<Core>, wanted: Vec<PartitionId>) -> Response {
     let mut answers = Vec::with_capacity(wanted.len());
     for id in wanted {
-        answers.push(core.store.log_bytes(id));
+        answers.push(match core.failed.get() {
+            true => Err(ReadError::Offline),
+            false => core.store.log_bytes(id).ok_or(ReadError::UnknownPartition),
+        });
         core.runtime.yield_now().await;
     }
     Response::LogBytes(answers)

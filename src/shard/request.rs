@@ -93,8 +93,7 @@ pub enum Response {
     ListOffsets(Vec<Result<FoundOffset, ReadError>>),
     EpochEnds(Vec<Result<EpochEnd, ReadError>>),
     Producers(Vec<Result<Vec<ActiveProducer>, ProducersError>>),
-    /// None: no such partition here.
-    LogBytes(Vec<Option<u64>>),
+    LogBytes(Vec<Result<u64, ReadError>>),
     /// None: the disk does not say.
     Space(Option<DiskSpace>),
     DeleteRecords(Vec<Result<Offset, DeleteRecordsError>>),

@@ -10,6 +10,7 @@ use crate::harness::kafka::{PRODUCE_VERSION, produce_request};
 use crate::harness::mount;
 use crate::harness::wait::wait_until;
 use ottla::wire::ErrorCode;
+use ottla::wire::messages::describe_log_dirs::DescribeLogDirsRequest;
 use ottla::wire::produce::ProduceRequest;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use std::fs::{self, File};
@@ -77,6 +78,16 @@ fn expect_failed(broker: &Broker, file: &str) {
     let (status, _) = admin::get(&broker.admin, "/health/live").expect("an answer");
     assert_eq!(status, 200);
     assert_eq!(broker.metrics().known("ottla_directory_failed"), 1.0);
+    let request = DescribeLogDirsRequest {
+        topics: None,
+        ..DescribeLogDirsRequest::default()
+    };
+    let told = Connection::open(&broker.address).call(&request, 4).results;
+    let codes: Vec<_> = told
+        .iter()
+        .map(|told| (told.error_code, told.topics.len()))
+        .collect();
+    assert_eq!(codes, [(ErrorCode::KafkaStorageError.code(), 0)]);
     let log = broker.log();
     let line = log
         .lines()

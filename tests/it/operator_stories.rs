@@ -3,15 +3,19 @@
 use crate::harness::batches::{self, Record, Shape};
 use crate::harness::broker::Broker;
 use crate::harness::client::Connection;
+use crate::harness::kafka::{PRODUCE_VERSION, produce_request};
 use crate::harness::operator::{BROKER, TOPIC, metadata_quorum};
 use ottla::wire::ErrorCode;
 use ottla::wire::messages as m;
 use ottla::wire::messages::describe_log_dirs::{
     DescribableLogDirTopic, DescribeLogDirsRequest, DescribeLogDirsResult,
 };
+use ottla::wire::messages::describe_producers::DescribeProducersRequest;
 use ottla::wire::messages::describe_topic_partitions::{
     Cursor, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicRequest,
 };
+use ottla::wire::produce::ProduceRequest;
+use rustix::fs::statvfs;
 
 fn log_dir(
     client: &mut Connection,
@@ -57,7 +61,13 @@ fn the_data_directory_says_what_it_holds_to_the_byte() {
     assert_eq!(found.error_code, 0);
     assert_eq!(sizes(&found), expected);
     assert_eq!(found.log_dir, broker.data().display().to_string());
-    assert!(0 < found.usable_bytes && found.usable_bytes <= found.total_bytes);
+    let volume = statvfs(broker.data()).expect("a volume");
+    let total = volume.f_blocks * volume.f_frsize;
+    assert_eq!(
+        found.total_bytes,
+        i64::try_from(total).expect("of this world")
+    );
+    assert!(0 < found.usable_bytes && found.usable_bytes < found.total_bytes);
 
     // As the next run finds it on disk.
     broker.stop();
@@ -139,6 +149,44 @@ fn a_partition_tells_who_writes_to_it() {
         let found = client.producers_of(topic, partition);
         assert_eq!(found.error_code, code.code(), "{topic}-{partition}");
     }
+}
+
+#[test]
+fn an_answer_lists_so_many_producers_and_no_more() {
+    const PRODUCERS: i64 = 10_000;
+    let broker = Broker::start("operator_many_producers");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("crowded", 1, &[]);
+    // As many as a partition remembers, and one more, before which the oldest goes.
+    let mut sent = Vec::new();
+    for id in 0..=PRODUCERS {
+        let batch = batches::shaped(&[Record::value("x")], Shape::idempotent(id, 0, 0));
+        let request = produce_request("crowded", 0, batch, 1);
+        sent.push(client.send(&request, PRODUCE_VERSION).expect("sent"));
+        if sent.len() == 500 || id == PRODUCERS {
+            for correlation in sent.drain(..) {
+                let answer = client.receive::<ProduceRequest>(PRODUCE_VERSION, correlation);
+                let answer = answer.expect("an answer");
+                assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+            }
+        }
+    }
+    let request = DescribeProducersRequest {
+        topics: vec![m::describe_producers::TopicRequest {
+            name: "crowded".into(),
+            partition_indexes: vec![0; 3],
+            ..Default::default()
+        }],
+        ..DescribeProducersRequest::default()
+    };
+    let answer = client.call(&request, 0);
+    let partitions = answer.topics[0].partitions.iter();
+    let told = partitions.map(|told| (told.error_code, told.active_producers.len()));
+    let all = (0, usize::try_from(PRODUCERS).expect("a count"));
+    let too_many = (ErrorCode::PolicyViolation.code(), 0);
+    assert_eq!(told.collect::<Vec<_>>(), [all, all, too_many]);
+    let producers = answer.topics[0].partitions[0].active_producers.iter();
+    assert_eq!(producers.map(|told| told.producer_id).min(), Some(1));
 }
 
 #[test]
@@ -305,6 +353,9 @@ fn topics_are_described_page_by_page() {
     );
     assert_eq!(first.eligible_leader_replicas, Some(vec![]));
     assert_eq!(first.last_known_elr, Some(vec![]));
+    // A request that makes no sense is told no more than that.
+    let refused = described(&mut client, &["a"], 9, Some(("a", -1)));
+    assert_eq!(refused.topics[0].topic_authorized_operations, i32::MIN);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::server::call::Call;
 use crate::server::errors::{self, Unanswered};
 use crate::server::reply_queue::Dispatched;
 use crate::shard::Answer;
-use crate::shard::request::{Request, Response};
+use crate::shard::request::{ReadError, Request, Response};
 use crate::wire::ErrorCode;
 use crate::wire::messages::describe_log_dirs::{
     DescribableLogDirTopic, DescribeLogDirsPartition, DescribeLogDirsRequest,
@@ -16,7 +16,7 @@ use crate::wire::messages::describe_log_dirs::{
 };
 use std::collections::BTreeSet;
 
-results_of!(log_bytes, LogBytes, Option<u64>);
+results_of!(log_bytes, LogBytes, Result<u64, ReadError>);
 
 pub(in crate::server) fn handle(call: Call, request: DescribeLogDirsRequest) -> Dispatched {
     let handle = &call.server.handle;
@@ -43,9 +43,10 @@ pub(in crate::server) fn handle(call: Call, request: DescribeLogDirsRequest) -> 
         let mut refused = fill_space(&mut directory, space).await.err();
         sent.collect(log_bytes, |(topic, index): (usize, u32), result| {
             match result {
-                Ok(Some(bytes)) => topics[topic].partitions.push(partition(index, bytes)),
+                Ok(Ok(bytes)) => topics[topic].partitions.push(partition(index, bytes)),
                 // Deleted meanwhile.
-                Ok(None) => {}
+                Ok(Err(ReadError::UnknownPartition)) => {}
+                Ok(Err(error)) => refused = Some(errors::read(error)),
                 Err(unanswered) => refused = Some(errors::unanswered_read(unanswered)),
             }
         })

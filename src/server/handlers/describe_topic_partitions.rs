@@ -30,7 +30,11 @@ pub(in crate::server) fn handle(call: Call, request: DescribeTopicPartitionsRequ
             topics: request
                 .topics
                 .iter()
-                .map(|topic| refused(&topic.name, call.code(code)))
+                .map(|topic| DescribeTopicPartitionsResponseTopic {
+                    error_code: call.code(code),
+                    name: Some(topic.name.clone()),
+                    ..DescribeTopicPartitionsResponseTopic::default()
+                })
                 .collect(),
             ..DescribeTopicPartitionsResponse::default()
         },
