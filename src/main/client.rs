@@ -24,6 +24,7 @@ pub(crate) use offsets::{EARLIEST, Found, LATEST, Wanted};
 pub(crate) struct Remote {
     /// Brokers of the cluster; the first that can be reached is asked.
     #[arg(
+        short,
         long,
         value_name = "HOST:PORT[,...]",
         default_value = "localhost:9092",

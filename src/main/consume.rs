@@ -118,7 +118,7 @@ fn as_member(
 ) -> Result<(), Failure> {
     let mut member = Member::new(client, group, &arguments.topics)?;
     let result = take_part(&mut member, client, arguments, interrupt, sink);
-    let left = member.leave();
+    let left = member.leave(client);
     result.and(left)
 }
 
@@ -131,18 +131,18 @@ fn take_part(
 ) -> Result<(), Failure> {
     while !interrupt.is_set() {
         let places = member.join(client)?;
-        let committed = member.committed(&places)?;
+        let committed = member.committed(client, &places)?;
         let mut reader = Reader::new(!arguments.follow);
         reader.resume(client, &places, &committed, arguments.from)?;
         while !interrupt.is_set() && !sink.is_full() && !reader.is_done() {
             reader.poll(client, sink)?;
             // Only what has been printed may be committed.
             sink.flush()?;
-            if !member.go_on(&reader.positions())? {
+            if !member.go_on(client, &reader.positions())? {
                 break;
             }
         }
-        member.commit(&reader.positions())?;
+        member.commit(client, &reader.positions())?;
         if reader.is_done() || sink.is_full() {
             break;
         }

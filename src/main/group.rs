@@ -4,7 +4,6 @@ mod describe;
 mod lag;
 mod reset;
 
-use crate::client::connection::Connection;
 use crate::client::question::Question;
 use crate::client::{Client, Found, Place, Remote};
 use crate::consume::assignment::by_topic;
@@ -191,7 +190,7 @@ fn ask_coordinator<Q: Question, T>(
 }
 
 /// Committed offsets, of all places the group has some of when none are named.
-fn offsets_question(group: &str, places: Option<&[Place]>) -> OffsetFetchRequest {
+pub(crate) fn offsets_question(group: &str, places: Option<&[Place]>) -> OffsetFetchRequest {
     let topics = places.map(|places| {
         let topics = by_topic(places).into_iter();
         let topics = topics.map(|(name, partition_indexes)| OffsetFetchRequestTopics {
@@ -212,7 +211,7 @@ fn offsets_question(group: &str, places: Option<&[Place]>) -> OffsetFetchRequest
     }
 }
 
-fn offsets_told(
+pub(crate) fn offsets_told(
     group: &str,
     answer: <OffsetFetchRequest as Question>::Answer,
 ) -> Result<Found, Failure> {
@@ -234,16 +233,6 @@ fn offsets_told(
         }
     }
     Ok(found)
-}
-
-/// What the coordinator at the other end knows of these places.
-pub(crate) fn offsets_at(
-    coordinator: &mut Connection,
-    group: &str,
-    places: Option<&[Place]>,
-) -> Result<Found, Failure> {
-    let answer = coordinator.ask(&offsets_question(group, places))?;
-    offsets_told(group, answer)
 }
 
 fn offsets(client: &mut Client, group: &str) -> Result<Found, Failure> {

@@ -142,6 +142,21 @@ fn bytes_that_are_no_text_survive_both_outputs() {
 }
 
 #[test]
+fn a_record_of_megabytes_is_a_batch_of_its_own() {
+    let (_broker, tool) = topic("tool_megabytes", "1");
+    let limit = "max.message.bytes=8000000";
+    tool.run(&["config", "set", "topic", "t", limit]).ok();
+    let large: Vec<u8> = (0..5_000_000_u32)
+        .map(|number| (number % 251) as u8)
+        .collect();
+    tool.fed(&["produce", "t"], b"before\n").ok();
+    tool.fed(&["produce", "t", "--whole"], &large).ok();
+    tool.fed(&["produce", "t"], b"after\n").ok();
+    let all = tool.run(&["consume", "t", "--format", "{value}"]).ok();
+    assert_eq!(all.output, [b"before", &large[..], b"after"].concat());
+}
+
+#[test]
 fn reading_begins_where_it_is_told() {
     let (_broker, tool) = topic("tool_from", "1");
     let lines: String = (0..10)

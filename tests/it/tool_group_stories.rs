@@ -217,3 +217,26 @@ fn groups_are_deleted_and_unknown_ones_named() {
     );
     assert_eq!(tool.json(&["group", "list"])["groups"], json!([]));
 }
+
+#[test]
+fn a_member_goes_on_over_a_broker_that_is_killed() {
+    let (mut broker, tool) = broker("tool_group_restart", "2");
+    let mut member = tool.start(&["consume", "t", "--group", "g", "--follow"]);
+    let mut seen = BTreeSet::new();
+    for life in 0..3 {
+        let text = numbers(life * 100..life * 100 + 100);
+        tool.fed(&["produce", "t"], &text).ok();
+        while seen.len() < (life * 100 + 100) as usize {
+            assert!(
+                seen.insert(member.line()),
+                "each once: it is still a member"
+            );
+        }
+        broker.kill();
+        broker.restart();
+    }
+    member.interrupt();
+    member.wait().ok();
+    let lags: Vec<i64> = committed(&tool, "g").iter().map(|(_, lag)| *lag).collect();
+    assert_eq!(lags, [0, 0]);
+}

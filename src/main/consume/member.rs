@@ -5,8 +5,10 @@ use super::assignment::{
     encode_subscription, range,
 };
 use crate::client::connection::Connection;
+use crate::client::question::Question;
 use crate::client::{Client, Found, Place, pause};
 use crate::failure::Failure;
+use crate::group::{offsets_question, offsets_told};
 use ottla::base::limits::{TOOL_COMMIT_MS, TOOL_HEARTBEAT_MS, TOOL_REBALANCE_MS, TOOL_SESSION_MS};
 use ottla::wire::ErrorCode;
 use ottla::wire::messages::heartbeat::HeartbeatRequest;
@@ -75,10 +77,35 @@ impl Member {
                 return Err(failure);
             }
             pause();
-            let has_moved = failure.is_connection() || failure.is_passing();
-            if has_moved && let Ok(coordinator) = coordinator(client, &self.group) {
-                self.coordinator = coordinator;
+            if has_moved(&failure) {
+                self.look_again(client);
             }
+        }
+    }
+
+    /// Asks the coordinator, wherever it is by now. The member stays what it was.
+    fn ask<Q: Question, T>(
+        &mut self,
+        client: &mut Client,
+        question: &Q,
+        judge: impl Fn(Q::Answer) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            match self.coordinator.ask(question).and_then(&judge) {
+                Err(failure) if has_moved(&failure) && Instant::now() < deadline => {
+                    pause();
+                    self.look_again(client);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// While nobody is found the old connection fails again.
+    fn look_again(&mut self, client: &mut Client) {
+        if let Ok(coordinator) = coordinator(client, &self.group) {
+            self.coordinator = coordinator;
         }
     }
 
@@ -123,9 +150,13 @@ impl Member {
     }
 
     /// Reports and commits when it is time. False: the group rebalances, or has lost this member.
-    pub(super) fn go_on(&mut self, positions: &Found) -> Result<bool, Failure> {
+    pub(super) fn go_on(
+        &mut self,
+        client: &mut Client,
+        positions: &Found,
+    ) -> Result<bool, Failure> {
         if self.committed.elapsed() >= Duration::from_millis(TOOL_COMMIT_MS) {
-            self.commit(positions)?;
+            self.commit(client, positions)?;
         }
         if self.reported.elapsed() < Duration::from_millis(TOOL_HEARTBEAT_MS) {
             return Ok(true);
@@ -136,53 +167,53 @@ impl Member {
             member_id: self.id.clone(),
             ..HeartbeatRequest::default()
         };
-        let result = self.coordinator.ask(&question);
-        let result =
-            result.and_then(|answer| Failure::check(&self.subject(), answer.error_code, None));
+        let subject = self.subject();
+        let result = self.ask(client, &question, |answer| {
+            Failure::check(&subject, answer.error_code, None)
+        });
         self.reported = Instant::now();
         match result {
             Ok(()) => Ok(true),
-            Err(failure) if must_rejoin(&failure) => Ok(false),
+            Err(failure) if has_gone_on(&failure) => Ok(false),
             Err(failure) => Err(failure),
         }
     }
 
     /// What cannot be committed because the group has gone on is read once more by somebody.
-    pub(super) fn commit(&mut self, positions: &Found) -> Result<(), Failure> {
+    pub(super) fn commit(&mut self, client: &mut Client, positions: &Found) -> Result<(), Failure> {
         if positions.is_empty() {
             return Ok(());
         }
-        let question = commit_request(&self.group, positions);
         let question = OffsetCommitRequest {
             generation_id_or_member_epoch: self.generation,
             member_id: self.id.clone(),
-            ..question
+            ..commit_request(&self.group, positions)
         };
-        let answer = self.coordinator.ask(&question);
-        self.committed = Instant::now();
-        let result = answer.and_then(|answer| {
+        let subject = self.subject();
+        let result = self.ask(client, &question, |answer| {
             let mut rows = answer.topics.iter().flat_map(|topic| &topic.partitions);
-            rows.try_for_each(|row| Failure::check(&self.subject(), row.error_code, None))
+            rows.try_for_each(|row| Failure::check(&subject, row.error_code, None))
         });
+        self.committed = Instant::now();
         match result {
-            Err(failure) if must_rejoin(&failure) => Ok(()),
+            Err(failure) if has_gone_on(&failure) => Ok(()),
             result => result,
         }
     }
 
     /// Offsets the group has of these places.
-    pub(super) fn committed(&mut self, places: &[Place]) -> Result<Found, Failure> {
-        let deadline = Instant::now() + self.timeout;
-        loop {
-            match crate::group::offsets_at(&mut self.coordinator, &self.group, Some(places)) {
-                Err(failure) if failure.is_passing() && Instant::now() < deadline => pause(),
-                result => return result,
-            }
-        }
+    pub(super) fn committed(
+        &mut self,
+        client: &mut Client,
+        places: &[Place],
+    ) -> Result<Found, Failure> {
+        let question = offsets_question(&self.group, Some(places));
+        let group = self.group.clone();
+        self.ask(client, &question, |answer| offsets_told(&group, answer))
     }
 
     /// The others need not wait for this one's session to end.
-    pub(super) fn leave(&mut self) -> Result<(), Failure> {
+    pub(super) fn leave(&mut self, client: &mut Client) -> Result<(), Failure> {
         if self.id.is_empty() {
             return Ok(());
         }
@@ -194,9 +225,12 @@ impl Member {
             }],
             ..LeaveGroupRequest::default()
         };
-        let answer = self.coordinator.ask(&question);
-        match answer.and_then(|answer| Failure::check(&self.subject(), answer.error_code, None)) {
-            Err(failure) if must_rejoin(&failure) => Ok(()),
+        let subject = self.subject();
+        let result = self.ask(client, &question, |answer| {
+            Failure::check(&subject, answer.error_code, None)
+        });
+        match result {
+            Err(failure) if has_gone_on(&failure) => Ok(()),
             result => result,
         }
     }
@@ -206,18 +240,22 @@ impl Member {
     }
 }
 
-/// The group is in another generation, or has another coordinator.
-fn must_rejoin(failure: &Failure) -> bool {
+/// The group is in another generation, or without this member.
+fn has_gone_on(failure: &Failure) -> bool {
     let code = failure.code();
-    let has_gone_on = code.is_some_and(|code| {
+    code.is_some_and(|code| {
         matches!(
             code,
             ErrorCode::RebalanceInProgress
                 | ErrorCode::UnknownMemberId
                 | ErrorCode::IllegalGeneration
         )
-    });
-    has_gone_on || failure.is_passing() || failure.is_connection()
+    })
+}
+
+/// The coordinator may be another one, or the same in a moment.
+fn has_moved(failure: &Failure) -> bool {
+    failure.is_passing() || failure.is_connection()
 }
 
 fn coordinator(client: &mut Client, group: &str) -> Result<Connection, Failure> {
