@@ -21,6 +21,7 @@ of a group. Byte strings (keys, values, header values) are base64, or null. Requ
     delete_records  topic, before: {partition: offset} -> {"starts": {partition: offset}}
     configs         type ("topic", "broker"), name -> {"configs": {key: {"value", "source", "read_only"}}}
     alter_configs   type, name, changes: [["set"|"delete"|"append"|"subtract", key, value]] -> {}
+    replace_configs type, name, configs -> {}: what is not named goes back to its default
     committed       group, topic, partitions -> {"offsets": {partition: offset|-1}}
 
 What Kafka refuses is answered {"refused": code, "text"}; what the library cannot do {"unavailable": reason}; everything

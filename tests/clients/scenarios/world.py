@@ -9,6 +9,7 @@ from driver import Driver, Member, Refused, Unavailable, packed, unpacked
 from tap import Tap
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import apache_kafka  # noqa: E402
 import broker  # noqa: E402
 
 SECONDS_MAX = 90
@@ -82,7 +83,6 @@ def ottla(path, settings, advertised):
 
 
 def kafka(path, settings, advertised):
-    import apache_kafka
     arguments = [f"{name}={value}" for name, value in settings.items()]
     arguments += [f"advertised.listeners=PLAINTEXT://{advertised}"] if advertised else []
     return apache_kafka.Kafka(path, *arguments)

@@ -172,6 +172,10 @@ class Session:
         resource = ConfigResource(request["type"], request["name"], incremental_configs=changes)
         result(self.admin.incremental_alter_configs([resource]))
 
+    def replace_configs(self, request):
+        resource = ConfigResource(request["type"], request["name"], set_config=request["configs"])
+        result(self.admin.alter_configs([resource]))
+
 
 class Member:
     def __init__(self, address, settings):

@@ -21,6 +21,8 @@ STRATEGIES = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartition
 
 
 class Session:
+    lacks = "AlterConfigs sends along whatever was set before"
+
     def __init__(self, address):
         self.address = address
         self.admin = kafka.KafkaAdminClient(bootstrap_servers=address)
@@ -157,7 +159,9 @@ class Session:
                                    "read_only": config["read_only"]} for name, config in found.items()}}
 
     def alter_configs(self, request):
-        changes = {key: (operation.upper(), value) for operation, key, value in request["changes"]}
+        self._alter(request, {key: (operation.upper(), value) for operation, key, value in request["changes"]})
+
+    def _alter(self, request, changes):
         resource = ConfigResource(request["type"].upper(), request["name"], changes)
         # Unknown keys are for the broker to refuse.
         result = self.admin.alter_configs([resource], raise_on_unknown=False)[request["type"]][request["name"]]

@@ -1,5 +1,6 @@
 """Topics and configs, made and changed by the client, looked at by another one."""
 
+from driver import Unavailable
 from world import PARTITIONS_DEFAULT, read, read_all, record, refused, send
 
 OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC, TOPIC_ALREADY_EXISTS = 1, 3, 17, 36
@@ -67,11 +68,16 @@ def configs(world):
     _shows(shown, "cleanup.policy", "delete", DEFAULT_SOURCE)
     broker = admin.configs(type="broker", name="0")["configs"]
     _shows(broker, "num.partitions", str(PARTITIONS_DEFAULT), STATIC_SOURCE)
-    assert broker["node.id"]["read_only"], broker["node.id"]
+    with world.part("configs", "what is read-only"):
+        if broker["node.id"]["read_only"] is None:
+            raise Unavailable("it does not tell")
+        assert broker["node.id"]["read_only"] and not broker["message.max.bytes"]["read_only"]
     with world.part("configs", "unknown topic"):
         refused(UNKNOWN_TOPIC_OR_PARTITION, admin.configs, type="topic", name="nowhere")
     with world.part("configs", "alter incrementally"):
         _alter(world, admin, topic)
+    with world.part("configs", "replace all (AlterConfigs)"):
+        _replace(world, admin, topic)
     with world.part("configs", "alter a broker"):
         _alter_broker(world, admin)
 
@@ -81,15 +87,31 @@ def _shows(configs, name, value, source):
     assert (found["value"], found["source"]) == (value, source), f"{name}: {found}, not {value} of source {source}"
 
 
+def _looks(world, topic, name, value, source):
+    """Sooner or later, as the witness sees it."""
+    def seen():
+        found = world.witness().configs(type="topic", name=topic)["configs"][name]
+        return (found["value"], found["source"]) == (value, source)
+    world.wait(f"{name} = {value}", seen, seconds=10)
+
+
+def _replace(world, admin, topic):
+    admin.replace_configs(type="topic", name=topic, configs={"segment.bytes": "2000000", "retention.ms": "7200000"})
+    _looks(world, topic, "retention.ms", "7200000", TOPIC_SOURCE)
+    admin.replace_configs(type="topic", name=topic, configs={"segment.bytes": "3000000"})
+    _looks(world, topic, "segment.bytes", "3000000", TOPIC_SOURCE)
+    _looks(world, topic, "retention.ms", "604800000", DEFAULT_SOURCE)
+    with world.part("configs", "what AlterConfigs refuses"):
+        refused(INVALID_CONFIG, admin.replace_configs, type="topic", name=topic, configs={"retention.ms": "soon"})
+    _looks(world, topic, "segment.bytes", "3000000", TOPIC_SOURCE)
+
+
 def _alter(world, admin, topic):
     def alter(*changes):
         admin.alter_configs(type="topic", name=topic, changes=list(changes))
 
-    def look(name, value, source):
-        def seen():
-            found = world.witness().configs(type="topic", name=topic)["configs"][name]
-            return (found["value"], found["source"]) == (value, source)
-        world.wait(f"{name} = {value}", seen, seconds=10)
+    def look(*expected):
+        _looks(world, topic, *expected)
 
     alter(["set", "max.message.bytes", "2000000"], ["delete", "retention.ms", None])
     look("max.message.bytes", "2000000", TOPIC_SOURCE)
