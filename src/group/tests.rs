@@ -4,4 +4,5 @@ mod classic_stories;
 mod commit_stories;
 mod log_stories;
 mod static_stories;
+mod stats_stories;
 mod world;

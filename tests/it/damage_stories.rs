@@ -1,5 +1,6 @@
 //! Damage to what was stored: never served, never kept quiet, and an operator decides what is given up.
 
+use crate::harness::admin::Metrics;
 use crate::harness::batches::{self, Record};
 use crate::harness::broker::{Broker, Start, failed_start};
 use crate::harness::client::Connection;
@@ -71,6 +72,12 @@ fn expect_offline(broker: &Broker) {
     wait_until("the partition is offline", || {
         broker.metrics().sum("ottla_partitions_offline", &[]) == 1.0
     });
+    let detail = Metrics::detail(&broker.admin);
+    let offline = |topic: &str| {
+        let topic = format!("topic=\"{topic}\"");
+        detail.sum("ottla_partition_offline", &[&topic])
+    };
+    assert_eq!((offline("hurt"), offline("well")), (1.0, 0.0));
     let mut client = Connection::open(&broker.address);
     let batch = batches::batch(&[Record::value("no")]);
     assert_eq!(

@@ -291,6 +291,9 @@ fn a_full_disk_refuses_writes_and_nothing_else() {
     assert_eq!(client.offset("full", 0, LATEST), written);
     assert_eq!(client.read_all("full", 0).len() as i64, written);
     assert_eq!(client.values("small", 0), ["early"]);
+    wait_until("the metrics say so", || {
+        broker.metrics().known("ottla_disk_full") == 1.0
+    });
 
     // It comes back on the full disk, with everything.
     broker.kill();
@@ -306,6 +309,8 @@ fn a_full_disk_refuses_writes_and_nothing_else() {
         let answer = client.try_produce("small", 0, batch).expect("an answer");
         answer.error_code == 0
     });
-    assert_eq!(broker.metrics().known("ottla_directory_failed"), 0.0);
+    let metrics = broker.metrics();
+    assert_eq!(metrics.known("ottla_directory_failed"), 0.0);
+    assert_eq!(metrics.known("ottla_disk_full"), 0.0);
     broker.stop();
 }

@@ -3,6 +3,7 @@
 use crate::base::ids::{Ticket, Uuid};
 use crate::base::offset::Offset;
 use crate::base::time::{Instant, Now, Timestamp};
+use crate::group::stats::Counted;
 use crate::group::*;
 use crate::record::Batches;
 use crate::record::batch::BatchHeader;
@@ -142,6 +143,23 @@ impl World {
                 }
             }
         }
+        self.assert_counted();
+    }
+
+    /// What is kept group by group is what counting them all gives.
+    fn assert_counted(&self) {
+        if self.coordinator.groups.len() > 100 {
+            return; // One of many groups was one of few.
+        }
+        let counted = self.coordinator.stats();
+        let mut anew = GroupStats {
+            rebalances: counted.rebalances,
+            ..GroupStats::default()
+        };
+        for group in self.coordinator.groups.values() {
+            anew.add(Counted::of(group));
+        }
+        assert_eq!(counted, anew);
     }
 
     pub(super) fn write_ends(&mut self, result: Result<(), WriteError>) {
