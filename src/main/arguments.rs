@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Consume(ConsumeArguments),
     /// Lists consumer groups, tells their lag, resets and deletes them.
     Group(GroupArguments),
-    /// Checks, prints and explains settings; reads and changes configs of topics and brokers.
+    /// Checks, prints and explains settings; reads and changes configs of topics, brokers and groups.
     Config(ConfigArguments),
     /// Tells of the cluster, its brokers and its features.
     Cluster(ClusterArguments),

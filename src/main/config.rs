@@ -1,4 +1,4 @@
-//! `ottla config`: settings of a node as files hold them, configs of topics and brokers as a cluster has them.
+//! `ottla config`: settings of a node as files hold them, configs of topics, brokers and groups as a cluster has them.
 
 mod reference;
 mod remote;
@@ -38,9 +38,9 @@ enum Action {
         #[arg(value_enum)]
         shell: ShellName,
     },
-    /// Configs of a topic or a broker of a cluster.
+    /// Configs of a topic, a broker or a group of a cluster.
     Get(Get),
-    /// Changes configs of a topic or a broker of a cluster.
+    /// Changes configs of a topic, a broker or a group of a cluster.
     Set(Set),
 }
 

@@ -15,6 +15,7 @@ use std::str::FromStr;
 
 pub(crate) const TOPIC: i8 = 2;
 pub(crate) const BROKER: i8 = 4;
+pub(crate) const GROUP: i8 = 32;
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
@@ -87,6 +88,15 @@ impl Changes<'_> {
             configs: self.operations().collect(),
             ..AlterConfigsResource::default()
         }
+    }
+}
+
+/// A resource's type, as the wire numbers it.
+pub(crate) fn resource_name(resource_type: i8) -> &'static str {
+    match resource_type {
+        BROKER => "BROKER",
+        GROUP => "GROUP",
+        _ => "TOPIC",
     }
 }
 
@@ -197,6 +207,7 @@ pub(crate) fn subject(resource_type: i8, name: &str) -> String {
     match (resource_type, name) {
         (BROKER, "") => "all brokers".into(),
         (BROKER, name) => format!("broker {name}"),
+        (GROUP, name) => format!("group {name}"),
         (_, name) => format!("topic {name}"),
     }
 }

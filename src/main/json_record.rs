@@ -1,4 +1,4 @@
-//! A record as one JSON object: what `consume -o json` writes and `produce --format json` reads. Bytes that are no
+//! A record as one JSON object: what `consume -o json` writes and `produce --json` reads. Bytes that are no
 //! UTF-8 stand in base64 under the name with `Base64` behind it.
 
 use crate::moment;

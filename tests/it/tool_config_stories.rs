@@ -107,6 +107,23 @@ fn configs_of_brokers_are_read_and_changed() {
 }
 
 #[test]
+fn configs_of_groups_are_read_and_changed() {
+    let broker = Broker::start("tool_config_group");
+    let tool = Tool::at(&broker.address);
+    let key = "consumer.session.timeout.ms";
+    let set = format!("{key}=50000");
+    let done = tool.run(&["config", "set", "group", "g", &set]).ok();
+    assert_eq!(done.text(), "group g: changed\n");
+    let found = value(&tool, &["group", "g"], key);
+    assert_eq!(
+        (&found["value"], &found["configSource"]),
+        (&json!("50000"), &json!("GROUP_CONFIG"))
+    );
+    let refused = tool.run(&["config", "set", "group", "g", &format!("{key}=5")]);
+    refused.failed(1, &["group g: ", key]);
+}
+
+#[test]
 fn a_file_is_checked_and_shown_without_a_broker() {
     let directory = Directory::new("tool_config_file");
     let path = directory.path().join("ottla.toml");
@@ -161,10 +178,14 @@ fn the_reference_holds_what_the_broker_says_of_itself() {
     tool.run(&["topic", "create", "t"]).ok();
     let reference = tool.json(&["config", "reference"]);
     let markdown = tool.run(&["config", "reference"]).ok().text();
-    for (section, whose) in [("topic", ["topic", "t"]), ("broker", ["broker", "0"])] {
+    for (section, whose, least) in [
+        ("topic", ["topic", "t"], 30),
+        ("broker", ["broker", "0"], 30),
+        ("group", ["group", "g"], 2),
+    ] {
         let told = tool.json(&[&["config", "get"], &whose[..]].concat());
         let told = told["configs"].as_array().expect("a list");
-        assert!(told.len() > 30, "{section}: {}", told.len());
+        assert!(told.len() >= least, "{section}: {}", told.len());
         for config in told {
             let rows = reference[section].as_array().expect("a list");
             let row = rows.iter().find(|row| row["name"] == config["name"]);

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::output::{Output, print};
 use ottla::config::broker_keys::{BROKER_KEYS, BrokerKey, Change};
+use ottla::config::group_keys::{GROUP_KEYS, GroupKey};
 use ottla::config::own_keys::{Form, OWN_KEYS, OwnKey};
 use ottla::config::topic_keys::{TOPIC_KEYS, TopicKey};
 use ottla::config::value::{Check, Kind};
@@ -17,6 +18,19 @@ struct Reference {
     broker: Vec<Row>,
     /// Of topics, over the wire.
     topic: Vec<Row>,
+    /// Of consumer groups, over the wire.
+    group: Vec<Row>,
+}
+
+impl Reference {
+    fn new() -> Reference {
+        Reference {
+            node: OWN_KEYS.iter().map(own).collect(),
+            broker: BROKER_KEYS.iter().map(broker).collect(),
+            topic: TOPIC_KEYS.iter().map(topic).collect(),
+            group: GROUP_KEYS.iter().map(group).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -29,17 +43,13 @@ struct Row {
     /// Empty: any value of the type.
     range: String,
     update_mode: String,
-    /// Broker configs that a topic inherits from, the first that is set wins.
+    /// Broker configs that a topic or a group inherits from, the first that is set wins.
     synonyms: Vec<&'static str>,
     documentation: &'static str,
 }
 
 pub(super) fn show(output: &Output) -> Result<(), Failure> {
-    let reference = Reference {
-        node: OWN_KEYS.iter().map(own).collect(),
-        broker: BROKER_KEYS.iter().map(broker).collect(),
-        topic: TOPIC_KEYS.iter().map(topic).collect(),
-    };
+    let reference = Reference::new();
     match output.is_json() {
         true => output.show(&reference, Vec::new),
         false => print(&markdown(&reference)),
@@ -97,6 +107,19 @@ fn topic(key: &TopicKey) -> Row {
     }
 }
 
+fn group(key: &GroupKey) -> Row {
+    let (least, most) = (key.least, key.most);
+    Row {
+        name: key.name,
+        r#type: type_name(key.kind),
+        default: Some(key.default),
+        range: format!("{}, from {least} to {most}", range(key.check)),
+        update_mode: "dynamic".into(),
+        synonyms: vec![key.synonym],
+        documentation: key.documentation,
+    }
+}
+
 fn type_name(kind: Kind) -> String {
     kind.name().to_lowercase()
 }
@@ -132,6 +155,11 @@ fn markdown(reference: &Reference) -> String {
             "With `ottla topic create --config` or `ottla config set topic`. What a topic does not set it inherits \
              from the broker config named under it.",
             &reference.topic,
+        ),
+        (
+            "Group configs",
+            "With `ottla config set group`.",
+            &reference.group,
         ),
     ] {
         let _ = write!(text, "\n## {title}\n\n{words}\n\n");
@@ -173,11 +201,7 @@ mod tests {
 
     #[test]
     fn every_row_of_the_tables_is_one_line_of_six_cells() {
-        let reference = Reference {
-            node: OWN_KEYS.iter().map(own).collect(),
-            broker: BROKER_KEYS.iter().map(broker).collect(),
-            topic: TOPIC_KEYS.iter().map(topic).collect(),
-        };
+        let reference = Reference::new();
         let text = markdown(&reference);
         let lines: Vec<&str> = text
             .lines()
@@ -185,7 +209,7 @@ mod tests {
             .collect();
         assert_eq!(
             lines.len(),
-            OWN_KEYS.len() + BROKER_KEYS.len() + TOPIC_KEYS.len()
+            OWN_KEYS.len() + BROKER_KEYS.len() + TOPIC_KEYS.len() + GROUP_KEYS.len()
         );
         for line in &lines {
             assert_eq!(line.replace("\\|", "").matches('|').count(), 7, "{line}");

@@ -1,9 +1,9 @@
-//! `ottla config get` and `set`: configs of one topic or broker, over the wire.
+//! `ottla config get` and `set`: configs of one topic, broker or group, over the wire.
 
 use crate::client::{Client, Remote};
 use crate::configs::{
-    self, Assignment, BROKER, BrokerName, Changes, DEFAULT_SOURCE, TOPIC, source_name, subject,
-    type_name,
+    self, Assignment, BROKER, BrokerName, Changes, DEFAULT_SOURCE, GROUP, TOPIC, resource_name,
+    source_name, subject, type_name,
 };
 use crate::failure::Failure;
 use crate::output::{Column, Output, Table, or_dash, print};
@@ -36,6 +36,11 @@ enum GetWhose {
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
     },
+    Group {
+        name: String,
+        #[arg(value_name = "KEY")]
+        keys: Vec<String>,
+    },
 }
 
 #[derive(Args)]
@@ -56,6 +61,11 @@ enum SetWhose {
     Broker {
         /// A node id, or all: what brokers have that do not say otherwise.
         id: BrokerName,
+        #[command(flatten)]
+        wishes: Wishes,
+    },
+    Group {
+        name: String,
         #[command(flatten)]
         wishes: Wishes,
     },
@@ -112,6 +122,7 @@ pub(super) fn get(output: &Output, wanted: &Get) -> Result<(), Failure> {
     let (kind, name, keys) = match &wanted.whose {
         GetWhose::Topic { name, keys } => (TOPIC, name, keys),
         GetWhose::Broker { id, keys } => (BROKER, &id.0, keys),
+        GetWhose::Group { name, keys } => (GROUP, name, keys),
     };
     let mut client = Client::new(&wanted.remote, output.verbose);
     let mut found = configs::describe(&mut client, kind, name, keys)?;
@@ -121,7 +132,7 @@ pub(super) fn get(output: &Output, wanted: &Get) -> Result<(), Failure> {
         return Err(failure.fix("the same without a KEY lists what it has"));
     }
     let resource = Resource {
-        resource_type: if kind == TOPIC { "TOPIC" } else { "BROKER" },
+        resource_type: resource_name(kind),
         resource_name: name,
         configs: found.into_iter().map(config).collect(),
     };
@@ -185,6 +196,7 @@ pub(super) fn set(output: &Output, wanted: &Set) -> Result<(), Failure> {
     let (kind, name, wishes) = match &wanted.whose {
         SetWhose::Topic { name, wishes } => (TOPIC, name, wishes),
         SetWhose::Broker { id, wishes } => (BROKER, &id.0, wishes),
+        SetWhose::Group { name, wishes } => (GROUP, name, wishes),
     };
     let changes = Changes {
         set: &wishes.set,
@@ -203,7 +215,7 @@ pub(super) fn set(output: &Output, wanted: &Set) -> Result<(), Failure> {
     }
     if output.is_json() {
         let changed = Changed {
-            resource_type: if kind == TOPIC { "TOPIC" } else { "BROKER" },
+            resource_type: resource_name(kind),
             resource_name: name,
             validate_only: wishes.dry_run,
         };
