@@ -275,10 +275,19 @@ impl Coordinator {
     /// What a group that does not exist can answer too.
     fn command_to_group(&mut self, ticket: Ticket, command: Command, now: Now) {
         let id = command.group().clone();
+        // Offsets can be committed for the group without a name; it has no members all the same.
+        if id.is_empty()
+            && matches!(
+                command,
+                Command::Sync(_)
+                    | Command::Heartbeat(_)
+                    | Command::Leave(_)
+                    | Command::DeleteOffsets(_)
+            )
+        {
+            return self.answer(ticket, command.refusal(GroupError::InvalidGroupId));
+        }
         let missing = match &command {
-            Command::Sync(_) | Command::Heartbeat(_) | Command::Leave(_) if id.is_empty() => {
-                command.refusal(GroupError::InvalidGroupId)
-            }
             Command::FetchOffsets(fetch) => {
                 let none = Group::new(id.clone(), now.wall);
                 Answer::FetchOffsets(Ok(none.fetch_offsets(fetch.clone())))

@@ -162,7 +162,7 @@ impl Partition {
                 OffsetAnswer::Known(FoundOffset {
                     offset: from,
                     timestamp: Timestamp::NONE,
-                    leader_epoch: self.epoch_at(from),
+                    leader_epoch: self.epoch_of_start(),
                 })
             }
             OffsetQuery::LastTiered => OffsetAnswer::Known(FoundOffset::NONE),
@@ -179,6 +179,14 @@ impl Partition {
     /// The epoch in which the record at `offset` was written, `NONE` when nobody knows.
     pub fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
         self.epochs.epoch_at(offset).unwrap_or(LeaderEpoch::NONE)
+    }
+
+    /// A log without a batch begins in the current epoch.
+    fn epoch_of_start(&self) -> LeaderEpoch {
+        match self.epochs.last() {
+            None => self.leader_epoch,
+            Some(_) => self.epoch_at(self.watermarks.log_start()),
+        }
     }
 
     /// OffsetForLeaderEpoch. The current epoch counts as begun even before its first batch.

@@ -272,26 +272,31 @@ pub fn records(batch: &[u8]) -> Result<Vec<Record>, RecordError> {
     Ok(records)
 }
 
-/// The first record of one whole batch that is not older than `at_least`.
+/// The first record of one whole batch, at or after `from`, that is not older than `at_least`.
 pub fn find_timestamp(
     batch: &[u8],
+    from: Offset,
     at_least: Timestamp,
 ) -> Result<Option<(Offset, Timestamp)>, RecordError> {
     for record in Payload::open(batch)?.records() {
         let record = record?;
-        if record.timestamp >= at_least {
+        if record.offset >= from && record.timestamp >= at_least {
             return Ok(Some((record.offset, record.timestamp)));
         }
     }
     Ok(None)
 }
 
-/// The first record of one whole batch with the largest timestamp in it; `None` for a batch without records.
-pub fn max_timestamp_record(batch: &[u8]) -> Result<Option<(Offset, Timestamp)>, RecordError> {
+/// Of one whole batch's records at or after `from` the first with the largest timestamp; `None` where there is none.
+pub fn max_timestamp_record(
+    batch: &[u8],
+    from: Offset,
+) -> Result<Option<(Offset, Timestamp)>, RecordError> {
     let mut newest: Option<(Offset, Timestamp)> = None;
     for record in Payload::open(batch)?.records() {
         let record = record?;
-        if newest.is_none_or(|(_, timestamp)| timestamp < record.timestamp) {
+        let is_newer = newest.is_none_or(|(_, timestamp)| timestamp < record.timestamp);
+        if record.offset >= from && is_newer {
             newest = Some((record.offset, record.timestamp));
         }
     }

@@ -111,10 +111,6 @@ pub enum BatchRejection {
     NoSequence {
         base_sequence: i32,
     },
-    /// A sequence without a producer id.
-    NoProducer {
-        base_sequence: i32,
-    },
     /// Further from the broker's clock than the topic allows.
     TimestampOutOfBounds {
         timestamp: Timestamp,
@@ -235,8 +231,7 @@ fn check_counts(header: &BatchHeader) -> Result<(), BatchRejection> {
     Ok(())
 }
 
-/// Without a producer id the epoch means nothing, and sequence 0 is as good as -1: that is what the Go client
-/// franz-go, Sarama and kafkajs send.
+/// Without a producer id epoch and sequence mean nothing: the Go client franz-go, Sarama and kafkajs send 0.
 fn check_producer(header: &BatchHeader) -> Result<(), BatchRejection> {
     let BatchHeader {
         producer_id,
@@ -250,11 +245,7 @@ fn check_producer(header: &BatchHeader) -> Result<(), BatchRejection> {
         });
     }
     if !producer_id.is_some() {
-        return if base_sequence > 0 {
-            Err(BatchRejection::NoProducer { base_sequence })
-        } else {
-            Ok(())
-        };
+        return Ok(());
     }
     if producer_epoch.0 < 0 {
         return Err(BatchRejection::ProducerEpoch {

@@ -118,6 +118,8 @@ pub(super) fn batch(rejection: &BatchRejection) -> Refusal {
     use BatchRejection as Rejection;
     let code = match rejection {
         Rejection::Crc | Rejection::Length { .. } => ErrorCode::CorruptMessage,
+        // Formats 0 and 1 are records of old; what was never a format is damage.
+        Rejection::Magic { magic } if !(0..=1).contains(magic) => ErrorCode::CorruptMessage,
         Rejection::TooLarge { .. } => ErrorCode::MessageTooLarge,
         Rejection::UnknownCodec { .. } | Rejection::ZstdTooEarly => {
             ErrorCode::UnsupportedCompressionType
@@ -139,8 +141,7 @@ pub(super) fn batch(rejection: &BatchRejection) -> Refusal {
         | Rejection::Control
         | Rejection::ProducerId { .. }
         | Rejection::ProducerEpoch { .. }
-        | Rejection::NoSequence { .. }
-        | Rejection::NoProducer { .. } => ErrorCode::InvalidRecord,
+        | Rejection::NoSequence { .. } => ErrorCode::InvalidRecord,
     };
     Refusal::new(code, batch_message(rejection))
 }
@@ -386,6 +387,14 @@ mod tests {
         for (rejection, code) in [
             (BatchRejection::Crc, ErrorCode::CorruptMessage),
             (BatchRejection::Magic { magic: 1 }, ErrorCode::InvalidRecord),
+            (
+                BatchRejection::Magic { magic: 3 },
+                ErrorCode::CorruptMessage,
+            ),
+            (
+                BatchRejection::Magic { magic: -1 },
+                ErrorCode::CorruptMessage,
+            ),
             (
                 BatchRejection::TooShort { bytes: 0 },
                 ErrorCode::InvalidRecord,

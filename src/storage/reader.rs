@@ -165,7 +165,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             if header.max_timestamp < at_least {
                 return Step::Skip;
             }
-            found = find_timestamp(batch, at_least)
+            found = find_timestamp(batch, Offset(0), at_least)
                 .unwrap_or(Some((header.base_offset, header.max_timestamp)));
             match found {
                 Some(_) => Step::Stop,

@@ -223,7 +223,7 @@ fn find_in(read: &ReadBytes, from: Offset, at_least: Timestamp) -> Option<(Offse
                 continue;
             }
             // Nobody looked inside the batch when it was written: one that cannot be read counts as one record.
-            let found = find_timestamp(batch, at_least);
+            let found = find_timestamp(batch, from, at_least);
             let found = found.unwrap_or(Some((header.base_offset, header.max_timestamp)));
             if let Some(found) = found.filter(|found| found.0 >= from) {
                 return Some(found);
@@ -242,7 +242,7 @@ fn larger(
     if largest.is_some_and(|(_, timestamp)| header.max_timestamp <= timestamp) {
         return largest;
     }
-    let found = max_timestamp_record(batch);
+    let found = max_timestamp_record(batch, from);
     let found = found.unwrap_or(Some((header.base_offset, header.max_timestamp)));
     found.filter(|found| found.0 >= from).or(largest)
 }

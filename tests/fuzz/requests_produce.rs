@@ -36,6 +36,10 @@ impl Cases<'_> {
         (stray.topic_data[0].name, stray.topic_data[0].topic_id) = unknown;
         self.add(Valid, "acks 1", &good);
         self.changed(Valid, "acks all", &good, |request| request.acks = -1);
+        let sequence = batch(|bytes| bytes[56] = 1);
+        self.changed(Valid, "a sequence without producer", &good, |request| {
+            part(request).records = Some(sequence.into());
+        });
         self.add(Valid, "nothing", &nothing);
         self.add(Error, "unknown topic", &stray);
         for acks in [2, -2, i16::MIN] {
@@ -116,7 +120,6 @@ fn lies() -> Vec<(String, Vec<u8>)> {
         ("last offset delta 5", put(23, &[0, 0, 0, 5])),
         ("no records", put(57, &[0, 0, 0, 0])),
         ("a count below zero", put(57, &[0xff; 4])),
-        ("a sequence without producer", put(53, &[0, 0, 0, 1])),
         (
             "a producer without epoch",
             put(43, &[0, 0, 0, 0, 0, 0, 0, 9]),

@@ -313,7 +313,9 @@ fn groups_and_offsets_are_deleted_unless_they_are_in_use() {
     assert_eq!(codes, expected.map(ErrorCode::code));
     assert_eq!(client.committed("live", "u"), []);
     let request = DeleteGroupsRequest {
-        groups_names: ["live", "idle", "ghost"].map(str::to_owned).to_vec(),
+        groups_names: ["live", "idle", "ghost", "live"]
+            .map(str::to_owned)
+            .to_vec(),
         ..DeleteGroupsRequest::default()
     };
     let results = client.call(&request, 2).results.into_iter();

@@ -5,6 +5,9 @@ use crate::harness::broker::Broker;
 use crate::harness::client::Connection;
 use crate::harness::kafka::{EARLIEST, LATEST};
 use ottla::wire::ErrorCode;
+use ottla::wire::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
@@ -135,6 +138,54 @@ fn records_are_deleted_up_to_an_offset() {
         unknown.error_code,
         ErrorCode::UnknownTopicOrPartition.code()
     );
+}
+
+#[test]
+fn look_up_by_time_sees_the_rest_of_a_batch_that_is_partly_deleted() {
+    let broker = Broker::start("offsets_partly_deleted");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("partly", 1, &[("retention.ms", "-1")]);
+    write_times(&mut client, "partly", &[10, 50, 30, 20]);
+    write_times(&mut client, "partly", &[25]);
+    assert_eq!(client.delete_records("partly", 0, 2), 2);
+    let found = client.list_offset("partly", 0, base_time());
+    assert_eq!((found.offset, found.timestamp), (2, base_time() + 30));
+    let newest = client.list_offset("partly", 0, MAX_TIMESTAMP);
+    assert_eq!((newest.offset, newest.timestamp), (2, base_time() + 30));
+}
+
+#[test]
+fn a_partition_that_is_asked_for_twice_is_refused_once() {
+    let broker = Broker::start("offsets_twice");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("twice", 2, &[]);
+    let partition = |partition_index| ListOffsetsPartition {
+        partition_index,
+        timestamp: LATEST,
+        ..ListOffsetsPartition::default()
+    };
+    let request = ListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![ListOffsetsTopic {
+            name: "twice".into(),
+            partitions: vec![partition(1), partition(0), partition(1)],
+            ..ListOffsetsTopic::default()
+        }],
+        ..ListOffsetsRequest::default()
+    };
+    let answer = client.call(&request, 10);
+    let partitions = answer.topics[0].partitions.iter();
+    let seen: Vec<_> = partitions
+        .map(|partition| (partition.partition_index, partition.error_code))
+        .collect();
+    assert_eq!(seen, [(1, ErrorCode::InvalidRequest.code()), (0, 0)]);
+    // An empty log begins in the epoch that leads it.
+    let earliest = client.list_offset("twice", 0, EARLIEST);
+    let latest = client.list_offset("twice", 0, LATEST);
+    assert_eq!(earliest.leader_epoch, latest.leader_epoch);
+    // A time of no meaning is told before the partition is looked for.
+    let odd = client.list_offset("twice", 9, -9);
+    assert_eq!(odd.error_code, ErrorCode::UnsupportedVersion.code());
 }
 
 /// Each life of the broker is an epoch of its leadership; consumers ask where one ended.

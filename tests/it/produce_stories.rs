@@ -231,7 +231,7 @@ fn limits_of_a_topic_hold() {
 const FORGED: &str = "
 16 00 87             magic 0
 16 01 87             magic 1
-16 03 87             magic 3
+16 03 2              magic 3
 21 0005 76           codec 5
 21 0007 76           codec 7
 21 0020 87           a control batch from a client
@@ -239,7 +239,6 @@ const FORGED: &str = "
 21 0008 32           stamped by its sender as if by the broker
 23 ffffffff 87       a last delta below zero
 23 7fffffff 87       a last delta near overflow
-53 00000001 87       a sequence without a producer
 57 00000003 87       a count above the last delta
 57 00000000 87       a count of zero
 57 fffffffe 87       a count below zero

@@ -18,7 +18,11 @@ pub(super) fn delete_topics(
             .map(|_| Err(ControlError::DeletionDisabled))
             .collect();
     }
-    let twice = duplicates(topics.iter());
+    let known = |wanted: &TopicRef| match find(&draft.image, wanted) {
+        Ok(topic) => (Some(topic.id), None),
+        Err(_) => (None, Some(wanted.clone())),
+    };
+    let twice = duplicates(topics.iter().map(known));
     let mut results = Vec::with_capacity(topics.len());
     for (wanted, twice) in topics.iter().zip(twice) {
         results.push(match twice {

@@ -163,7 +163,7 @@ fn empty_log_has_two_ends_and_no_times() {
     let partition = empty(FLUSHED);
     for (query, expected) in [
         (OffsetQuery::Latest, known(0, 5)),
-        (OffsetQuery::Earliest, known(0, -1)),
+        (OffsetQuery::Earliest, known(0, 5)),
         (OffsetQuery::MaxTimestamp, known(-1, -1)),
         (OffsetQuery::AtLeast(Timestamp(0)), known(-1, -1)),
     ] {

@@ -190,8 +190,12 @@ fn assert_refused(name: &str, plain: &[u8], error: RecordError) {
     for codec in [Codec::None, Codec::Zstd] {
         let batch = batch_of(codec, 1, 0, plain);
         assert_eq!(records(&batch), Err(error), "{name}");
-        assert_eq!(max_timestamp_record(&batch), Err(error), "{name}");
-        let late = find_timestamp(&batch, Timestamp(i64::MAX));
+        assert_eq!(
+            max_timestamp_record(&batch, Offset(0)),
+            Err(error),
+            "{name}"
+        );
+        let late = find_timestamp(&batch, Offset(0), Timestamp(i64::MAX));
         assert_eq!(late, Err(error), "{name}");
     }
 }
@@ -293,10 +297,23 @@ fn time_is_found_exact_to_the_record() {
             (40, Some((3, 40))),
             (41, None),
         ] {
-            let found = find_timestamp(&batch, Timestamp(BASE + at_least));
+            let found = find_timestamp(&batch, Offset(0), Timestamp(BASE + at_least));
             assert_eq!(found, Ok(expected.map(at)), "{codec:?} {at_least}");
         }
-        assert_eq!(max_timestamp_record(&batch), Ok(Some(at((3, 40)))));
+        assert_eq!(
+            max_timestamp_record(&batch, Offset(0)),
+            Ok(Some(at((3, 40))))
+        );
+        // What lies before the first wanted offset does not hide what lies behind it.
+        let found = find_timestamp(&batch, Offset(2), Timestamp(BASE));
+        assert_eq!(found, Ok(Some(at((2, times[2])))), "{codec:?}");
+        let last = times.len() as i64 - 1;
+        let newest = max_timestamp_record(&batch, Offset(last));
+        assert_eq!(
+            newest,
+            Ok(Some(at((last, times[times.len() - 1])))),
+            "{codec:?}"
+        );
     }
 }
 

@@ -229,12 +229,10 @@ fn lies_about_the_producer_are_refused() {
     let id = |producer_id| BatchRejection::ProducerId { producer_id };
     let epoch = |producer_epoch| BatchRejection::ProducerEpoch { producer_epoch };
     let without_sequence = BatchRejection::NoSequence { base_sequence: -1 };
-    let without_producer = BatchRejection::NoProducer { base_sequence: 10 };
     assert_refused(&[
         (|h| h.producer_id = ProducerId(-2), id(-2)),
         (|h| h.producer_epoch = ProducerEpoch(-1), epoch(-1)),
         (|h| h.base_sequence = -1, without_sequence),
-        (|h| h.producer_id = ProducerId::NONE, without_producer),
     ]);
 }
 
@@ -242,7 +240,7 @@ fn lies_about_the_producer_are_refused() {
 /// 0 and 0 as epoch and sequence.
 #[test]
 fn producer_fields_mean_nothing_without_a_producer_id() {
-    for (producer_epoch, base_sequence) in [(-1, -1), (-1, 0), (0, 0)] {
+    for (producer_epoch, base_sequence) in [(-1, -1), (-1, 0), (0, 0), (3, 10)] {
         let bytes = lie(|header| {
             header.producer_id = ProducerId::NONE;
             header.producer_epoch = ProducerEpoch(producer_epoch);

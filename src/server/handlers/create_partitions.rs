@@ -1,5 +1,6 @@
 //! CreatePartitions 0-3: more partitions for a topic; never fewer.
 
+use super::topics::once;
 use crate::control::command::NewPartitions;
 use crate::control::{Command, Outcome};
 use crate::server::call::Call;
@@ -23,7 +24,8 @@ pub(in crate::server) fn handle(call: Call, request: CreatePartitionsRequest) ->
     let answering = call.clone();
     call.later(async move {
         let outcome = outcome.await;
-        let results = names.into_iter().enumerate().map(|(index, name)| {
+        let names = once(names.into_iter().enumerate(), |(_, name)| name.clone());
+        let results = names.map(|(index, name)| {
             let refusal = match &outcome {
                 Err(refusal) => Some(refusal.clone()),
                 Ok(Outcome::PartitionsCreated(results)) => match results.get(index) {

@@ -1,6 +1,7 @@
 //! CreateTopics 2-7. Answered when every shard serves the topic. From version 5 on the answer shows the topic as it is (or
 //! with `validate_only` would be), configs included; those of the first thousand topics, whoever wants more describes them.
 
+use super::topics::once;
 use crate::base::limits::TOPICS_DETAILED_MAX;
 use crate::config::describe;
 use crate::control::command::NewTopic;
@@ -31,7 +32,8 @@ pub(in crate::server) fn handle(call: Call, request: CreateTopicsRequest) -> Dis
     call.later(async move {
         let outcome = outcome.await;
         let image = answering.image();
-        let topics = names.into_iter().enumerate().map(|(index, name)| {
+        let names = once(names.into_iter().enumerate(), |(_, name)| name.clone());
+        let topics = names.map(|(index, name)| {
             let refusal = match &outcome {
                 Err(refusal) => refusal.clone(),
                 Ok(Outcome::TopicsCreated(topics)) => match topics.get(index) {

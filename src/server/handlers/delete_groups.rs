@@ -1,6 +1,7 @@
 //! DeleteGroups 0-2: forgets groups without members, and their offsets. Answered when that is durable.
 
 use super::coordinators::{answer_of, ask};
+use super::topics::once;
 use crate::server::call::Call;
 use crate::server::reply_queue::Dispatched;
 use crate::shard::request::group::Command;
@@ -10,9 +11,9 @@ use crate::wire::messages::delete_groups::{
 };
 
 pub(in crate::server) fn handle(call: Call, request: DeleteGroupsRequest) -> Dispatched {
-    let asked: Vec<_> = request
-        .groups_names
-        .into_iter()
+    // A group named twice is deleted and answered once.
+    let names = once(request.groups_names.into_iter(), String::clone);
+    let asked: Vec<_> = names
         .map(|group| (ask(&call, Command::Delete(group.as_str().into())), group))
         .collect();
     let answering = call.clone();

@@ -1,6 +1,7 @@
 //! DeleteTopics 1-6: by name, from version 6 also by id. Answered when no shard serves the topic any more; its files go
 //! in the background.
 
+use super::topics::once;
 use crate::base::ids::Uuid;
 use crate::control::command::TopicRef;
 use crate::control::{Command, Outcome};
@@ -46,8 +47,9 @@ pub(in crate::server) fn handle(call: Call, request: DeleteTopicsRequest) -> Dis
                 (_, None) => refused(&answering, state(topic), errors::mismatch()),
             }
         });
+        let named = |answer: &DeletableTopicResult| (answer.name.clone(), answer.topic_id);
         DeleteTopicsResponse {
-            responses: responses.collect(),
+            responses: once(responses, named).collect(),
             ..DeleteTopicsResponse::default()
         }
     })

@@ -13,11 +13,7 @@ const CONTROLLERS: i8 = 2;
 
 pub(in crate::server) fn handle(call: Call, request: DescribeClusterRequest) -> Dispatched {
     let image = call.image();
-    let mut response = DescribeClusterResponse {
-        cluster_id: image.cluster_id.to_string(),
-        endpoint_type: request.endpoint_type,
-        ..DescribeClusterResponse::default()
-    };
+    let mut response = DescribeClusterResponse::default();
     let refusal = match request.endpoint_type {
         BROKERS => None,
         CONTROLLERS => Some((
@@ -34,6 +30,7 @@ pub(in crate::server) fn handle(call: Call, request: DescribeClusterRequest) -> 
         response.error_message = Some(message.to_owned());
         return call.ready(&response);
     }
+    response.cluster_id = image.cluster_id.to_string();
     response.controller_id = image.node_id.0;
     let brokers = endpoints(&image).into_iter();
     response.brokers = brokers

@@ -294,7 +294,16 @@ impl Fetch {
                     let taken = Err(ErrorCode::UnknownServerError.into());
                     std::mem::replace(&mut found.parts[part], taken)
                 }
-                Planned::Refused(code) => Err(code.into()),
+                // What is not even asked for has an empty list of aborted transactions, as in Apache Kafka.
+                Planned::Refused(code) => {
+                    return PartitionData {
+                        partition_index: index,
+                        error_code: self.call.code(code),
+                        high_watermark: Offset::NONE.0,
+                        aborted_transactions: Some(Vec::new()),
+                        ..PartitionData::default()
+                    };
+                }
             };
             self.partition(index, result)
         });
@@ -313,7 +322,7 @@ impl Fetch {
         };
         let data = PartitionData {
             partition_index: index,
-            aborted_transactions: aborted,
+            aborted_transactions: None,
             ..PartitionData::default()
         };
         match result {
@@ -321,6 +330,7 @@ impl Fetch {
                 high_watermark: fetched.high_watermark.0,
                 last_stable_offset: fetched.last_stable.0,
                 log_start_offset: fetched.log_start.0,
+                aborted_transactions: aborted,
                 records: Some(RecordPieces(fetched.pieces)),
                 ..data
             },

@@ -138,7 +138,8 @@ impl Part {
         Part {
             partition,
             from: Offset(wanted.fetch_offset),
-            leader_epoch: LeaderEpoch(wanted.current_leader_epoch),
+            // Whatever is negative is no epoch.
+            leader_epoch: LeaderEpoch(wanted.current_leader_epoch.max(LeaderEpoch::NONE.0)),
             bytes_max: usize::try_from(wanted.partition_max_bytes).unwrap_or(0),
         }
     }

@@ -15,7 +15,7 @@ use crate::shard::request::{FoundOffset, Isolation, OffsetOf, OffsetQuery, ReadE
 use crate::wire::ErrorCode;
 use crate::wire::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
-    ListOffsetsTopicResponse,
+    ListOffsetsTopic, ListOffsetsTopicResponse,
 };
 use std::collections::BTreeSet;
 
@@ -26,18 +26,23 @@ pub(in crate::server) fn handle(call: Call, request: ListOffsetsRequest) -> Disp
     let isolation = isolation(request.isolation_level);
     let mut queries = ByShard::new();
     let mut response = ListOffsetsResponse::default();
-    let mut seen = BTreeSet::new();
+    let (mut seen, twice) = (BTreeSet::new(), twice(&request.topics));
     for (topic_place, topic) in request.topics.into_iter().enumerate() {
         let mut answer = ListOffsetsTopicResponse {
             name: topic.name,
             ..ListOffsetsTopicResponse::default()
         };
-        for (place, part) in topic.partitions.iter().enumerate() {
-            let first_time = seen.insert((answer.name.clone(), part.partition_index));
-            let query = match first_time {
-                true => query(&image, &answer.name, part, call.version),
-                false => Err(ErrorCode::InvalidRequest),
+        for part in &topic.partitions {
+            let named = (answer.name.clone(), part.partition_index);
+            let query = match twice.contains(&named) {
+                false => query(&image, &answer.name, part, call.version),
+                true => Err(ErrorCode::InvalidRequest),
             };
+            // What is asked twice is refused once.
+            if !seen.insert(named) {
+                continue;
+            }
+            let place = answer.partitions.len();
             let mut partition = ListOffsetsPartitionResponse {
                 partition_index: part.partition_index,
                 ..ListOffsetsPartitionResponse::default()
@@ -75,6 +80,16 @@ pub(in crate::server) fn handle(call: Call, request: ListOffsetsRequest) -> Disp
     })
 }
 
+/// The partitions that are named more than once.
+fn twice(topics: &[ListOffsetsTopic]) -> BTreeSet<(String, i32)> {
+    let mut seen = BTreeSet::new();
+    let parts = topics.iter().flat_map(|topic| {
+        let parts = topic.partitions.iter();
+        parts.map(|part| (topic.name.clone(), part.partition_index))
+    });
+    parts.filter(|part| !seen.insert(part.clone())).collect()
+}
+
 pub(super) fn isolation(level: i8) -> Isolation {
     match level {
         1 => Isolation::ReadCommitted,
@@ -88,12 +103,13 @@ fn query(
     part: &ListOffsetsPartition,
     version: i16,
 ) -> Result<OffsetOf, ErrorCode> {
+    let query = what(part.timestamp, version).ok_or(ErrorCode::UnsupportedVersion)?;
     let topic = image
         .topic(name)
         .ok_or(ErrorCode::UnknownTopicOrPartition)?;
     Ok(OffsetOf {
         partition: topics::partition(topic, part.partition_index)?,
-        query: what(part.timestamp, version).ok_or(ErrorCode::UnsupportedVersion)?,
+        query,
         leader_epoch: LeaderEpoch(part.current_leader_epoch),
     })
 }

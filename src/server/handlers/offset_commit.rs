@@ -55,7 +55,11 @@ fn plan(
 ) -> (OffsetCommitResponse, Vec<CommitItem>, Vec<Place>) {
     let mut response = OffsetCommitResponse::default();
     let (mut items, mut places) = (Vec::new(), Vec::new());
-    for (topic_place, topic) in topics.into_iter().enumerate() {
+    // A topic without partitions is not answered.
+    let topics = topics
+        .into_iter()
+        .filter(|topic| !topic.partitions.is_empty());
+    for (topic_place, topic) in topics.enumerate() {
         let name: Arc<str> = topic.name.as_str().into();
         let known = image.topic(&name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());

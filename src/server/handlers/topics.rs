@@ -3,7 +3,17 @@
 use crate::base::ids::{PartitionId, Uuid};
 use crate::control::{Image, Topic};
 use crate::wire::ErrorCode;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// The first of each key: what a request names twice is answered once.
+pub(super) fn once<T, K: Ord>(
+    items: impl Iterator<Item = T>,
+    key: impl Fn(&T) -> K,
+) -> impl Iterator<Item = T> {
+    let mut seen = BTreeSet::new();
+    items.filter(move |item| seen.insert(key(item)))
+}
 
 /// By name, or by id in the versions that have ids.
 pub(super) fn find<'a>(
