@@ -6,6 +6,7 @@
   apache_kafka.py serve [PROPERTY=VALUE...]  run a broker until interrupted; prints its address
 """
 
+import base64
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import broker
@@ -100,7 +102,8 @@ class Kafka:
     def _format(self):
         with open(self.settings, "w") as settings:
             settings.write("\n".join([*self._properties(), *self.properties, ""]))
-        made = tool("kafka.tools.StorageTool", "random-uuid", check=True).stdout.strip()
+        # The tool takes a dash in front for a flag.
+        made = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
         tool("kafka.tools.StorageTool", "format", "--standalone", "-t", made, "-c", self.settings, check=True)
 
     def _properties(self):

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::str::Chars;
 
-#[derive(PartialEq, Eq, Debug)]
-enum Value {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Value {
     Scalar(String),
     Some(Box<Value>),
     List(Vec<Value>),
@@ -13,7 +13,12 @@ enum Value {
 
 /// Every field of `ours` is in `theirs`, with the same value. Fields that only later versions have may be theirs alone.
 pub(crate) fn compare(ours: &str, theirs: &str) -> Result<(), String> {
-    same("message", &Parser::parse(ours), &Parser::parse(theirs))
+    same("message", &parse(ours), &parse(theirs))
+}
+
+/// The value that was printed.
+pub(crate) fn parse(text: &str) -> Value {
+    Parser::parse(text)
 }
 
 fn same(path: &str, ours: &Value, theirs: &Value) -> Result<(), String> {
