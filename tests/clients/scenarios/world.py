@@ -11,6 +11,7 @@ from tap import Tap
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import apache_kafka  # noqa: E402
 import broker  # noqa: E402
+import fetch  # noqa: E402
 
 SECONDS_MAX = 90
 PARTITIONS_DEFAULT = 4
@@ -115,7 +116,17 @@ class World:
         name = self.name(story)
         self.witness(profile).create_topic(topic=name, partitions=partitions, replication=1, configs=configs)
         self.wait(f"{name} exists", lambda: self.partitions(name, profile) == partitions)
+        self.wait(f"{name} is led", lambda: all(
+            self._led(self.reach(profile).broker.address, name, partition) for partition in range(partitions)))
         return name
+
+    @staticmethod
+    def _led(address, topic, partition):
+        """Whether the partition answers; with Apache Kafka that may be later than in the metadata."""
+        try:
+            return fetch.end(address, topic, partition) == 0
+        except AssertionError:
+            return False
 
     def partitions(self, topic, profile="plain"):
         """None when there is no such topic, as the witness sees it."""
@@ -144,7 +155,9 @@ class World:
     def wait(self, what, condition, *members, seconds=SECONDS_MAX):
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+            if time.monotonic() > deadline:
+                seen = "; ".join(f"{member.rebalances[-5:]}, {len(member.records)} records" for member in members)
+                raise AssertionError(f"{what}: not within {seconds} s; {seen}")
             for member in members:
                 assert not member.look().ended, f"{what}: a member ended; see {member.log}"
             time.sleep(0.02)

@@ -21,7 +21,8 @@ FORMAT = r"%p %o %T %K %S %h\x1e\n%k%s"
 CODES = {"Unknown topic or partition": 3, "Unknown topic": 3, "Message size too large": 10,
          "Offset out of range": 1, "Unknown partition": 3}
 END_WITH_PARENT = 1
-REBALANCED = re.compile(r"% Group .* rebalanced .*: (assigned|revoked): ?(.*)")
+# "(memberid M): assigned: T [0]", or "incremental revoke of 2 partition(s) (memberid M, assignment lost, ...): T [0]".
+REBALANCED = re.compile(r"% Group .* rebalanced(.*)\): (.*)")
 
 
 def command(address, *arguments, **options):
@@ -226,7 +227,8 @@ def tell_rebalances(errors):
         text = line.decode()
         sys.stderr.write(text)
         if found := REBALANCED.match(text):
-            loop.say({found[1]: [int(number) for number in re.findall(r"\[(\d+)\]", found[2])]})
+            kind = "revoked" if "revoke" in found[1] + found[2] else "assigned"
+            loop.say({kind: [int(number) for number in re.findall(r"\[(\d+)\]", found[2])]})
 
 
 if __name__ == "__main__":

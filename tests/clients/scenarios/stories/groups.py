@@ -47,8 +47,6 @@ def _member_killed(world, strategy):
     assert _whole(left), f"{strategy}: {[member.owned() for member in left]}"
     read = {int(value) for member in left for value in member.values()}
     assert read >= {number for number in range(upto - 600, upto) if number % PARTITIONS in lost}, "read by the dead"
-    for member in left:
-        member.close()
 
 
 def _whole(members):

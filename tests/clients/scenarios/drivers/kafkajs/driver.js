@@ -5,7 +5,7 @@ const readline = require('node:readline')
 const { setTimeout: rest } = require('node:timers/promises')
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, PartitionAssigners, Partitioners, logLevel } =
   require('kafkajs')
-const lz4 = require('lz4js')
+const lz4 = require('lz4-napi')
 const snappy = require('snappyjs')
 const zstd = require('@mongodb-js/zstd')
 
@@ -34,8 +34,8 @@ CompressionCodecs[CompressionTypes.Snappy] = () => ({
     buffer.subarray(0, 8).equals(XERIAL) ? xerial(buffer) : Buffer.from(snappy.uncompress(buffer))
 })
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: async encoder => Buffer.from(lz4.compress(encoder.buffer)),
-  decompress: async buffer => Buffer.from(lz4.decompress(buffer))
+  compress: async encoder => lz4.compressFrame(encoder.buffer),
+  decompress: async buffer => lz4.decompressFrame(buffer)
 })
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   compress: async encoder => zstd.compress(encoder.buffer),
@@ -116,7 +116,8 @@ class Session {
     let over
     const ended = new Promise((resolve, reject) => {
       over = resolve
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      // It starts again by itself after what will pass, such as a coordinator that loads.
+      consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error))
     })
     // Reported where it is awaited.
     ended.catch(() => {})
