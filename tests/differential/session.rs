@@ -340,17 +340,18 @@ impl Client<'_> {
             }],
             ..Default::default()
         };
+        let mut id = Uuid::ZERO;
         self.settle(|client| {
+            let found = client.look_up(topic).filter(|found| found.error_code == 0);
+            id = found.map_or(Uuid::ZERO, |found| found.topic_id);
             let answer = client.quietly(&request, 1);
-            answer.is_some_and(|answer| {
-                answer.topics[0]
-                    .partitions
-                    .iter()
-                    .all(|found| found.error_code == 0)
-            })
+            let is_served = answer.is_some_and(|answer| {
+                let mut partitions = answer.topics[0].partitions.iter();
+                partitions.all(|found| found.error_code == 0)
+            });
+            id != Uuid::ZERO && is_served
         });
-        self.look_up(topic)
-            .map_or(Uuid::ZERO, |found| found.topic_id)
+        id
     }
 
     pub(crate) fn settle_gone(&mut self, topic: &str) {

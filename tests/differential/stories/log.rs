@@ -75,6 +75,8 @@ fn deleted(client: &mut Client, topic: &Topic) {
             &format!("delete before {before}"),
             &delete_records(topic, &[(0, before)]),
         );
+        let newest = format!("newest of what is left from {before}");
+        client.ask(&newest, &list_offsets(topic, &[(0, -3)]));
         client.ask("first after deletion", &list_offsets(topic, &[(0, -2)]));
         client.ask("read after deletion", &fetch(topic, &[(0, 2)]));
     }
