@@ -103,7 +103,7 @@ fn of_topics() -> Vec<(&'static str, Ask)> {
         }),
         ("DeleteTopics", |client| {
             let request = delete_topics::DeleteTopicsRequest {
-                topic_names: vec![String::new(); ELEMENTS],
+                topic_names: names(),
                 ..Default::default()
             };
             crowd(client, &request, 4);
@@ -145,7 +145,7 @@ fn of_groups() -> Vec<(&'static str, Ask)> {
         ("DescribeGroups", |client| {
             client.find_coordinator("crowd");
             let request = describe_groups::DescribeGroupsRequest {
-                groups: group_names(),
+                groups: names(),
                 ..Default::default()
             };
             crowd(client, &request, 5);
@@ -153,7 +153,7 @@ fn of_groups() -> Vec<(&'static str, Ask)> {
         ("DeleteGroups", |client| {
             client.find_coordinator("crowd");
             let request = delete_groups::DeleteGroupsRequest {
-                groups_names: group_names(),
+                groups_names: names(),
                 ..Default::default()
             };
             crowd(client, &request, 2);
@@ -170,7 +170,8 @@ fn of_groups() -> Vec<(&'static str, Ask)> {
     ]
 }
 
-fn group_names() -> Vec<String> {
+/// All different: what is named twice is answered once.
+fn names() -> Vec<String> {
     (0..ELEMENTS).map(|index| format!("{index:x}")).collect()
 }
 
@@ -189,7 +190,7 @@ fn of_offsets() -> Vec<(&'static str, Ask)> {
                 ..Default::default()
             };
             let request = offset_fetch::OffsetFetchRequest {
-                groups: group_names().into_iter().map(group).collect(),
+                groups: names().into_iter().map(group).collect(),
                 ..Default::default()
             };
             crowd(client, &request, 9);
