@@ -27,7 +27,6 @@ LOG4J = os.path.join(broker.ROOT, "tests", "clients", "jars", "log4j2.properties
 LIBS = os.path.join(broker.ROOT, "target", "kafka", "libs")
 HEAP = "-Xmx512m"
 READY_SECONDS_MAX = 120
-STOP_SECONDS_MAX = 60
 METADATA = 3
 # SIGTERM ends a Java process in order, and it says so with this code.
 TERMINATED = 128 + signal.SIGTERM
@@ -68,18 +67,16 @@ def tool(name, *arguments, timeout=120, **options):
     return subprocess.run(command(name, *arguments), timeout=timeout, **options)
 
 
-class Kafka:
-    """One combined broker and controller on one data directory, with node id 0. The face of `broker.Broker`: after
-    `kill` or `stop`, `start` runs the next life. `properties` are lines of `server.properties` that are added."""
+class Kafka(broker.Server):
+    """One combined broker and controller, with node id 0. `properties` are lines of `server.properties` that are added."""
+
+    terminated = TERMINATED
 
     def __init__(self, path, *properties, listen=None):
-        self.path = path
+        super().__init__(path, listen)
         self.properties = list(properties)
-        self.listen = listen or broker.free_address()
         self.controller = broker.free_address()
         self.settings = os.path.join(path, "server.properties")
-        self.process = None
-        self.lives = 0
 
     def start(self):
         if self.lives == 0:
@@ -142,29 +139,6 @@ class Kafka:
         except OSError:
             return False
         return len(answer) == 12 and struct.unpack(">iii", answer)[2] > 0
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(STOP_SECONDS_MAX)
-        assert code == TERMINATED, f"SIGTERM: exit code {code}; see {self.path}"
-
-    def alive(self):
-        return self.process.poll() is None
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, failure, *_):
-        if self.process is not None and self.alive():
-            self.kill()
-        if failure is None:
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            print(f"failed; logs and data are kept in {self.path}")
 
 
 def serve(properties):

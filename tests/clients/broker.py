@@ -45,15 +45,48 @@ def free_address():
                 continue
 
 
-class Broker:
-    """One process on one data directory. After `kill` or `stop`, `start` runs the next life."""
+class Server:
+    """One process on one data directory. After `kill` or `stop`, `start`, which a subclass has, runs the next life."""
 
-    def __init__(self, path, *arguments, listen=None):
+    # What it exits with after SIGTERM.
+    terminated = 0
+
+    def __init__(self, path, listen=None):
         self.path = path
-        self.arguments = list(arguments)
         self.listen = listen or free_address()
         self.process = None
         self.lives = 0
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(STOP_SECONDS_MAX)
+        assert code == self.terminated, f"SIGTERM: exit code {code}; see {self.path}"
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, failure, *_):
+        if self.process is not None and self.alive():
+            self.kill()
+        if failure is None:
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            print(f"failed; logs and data are kept in {self.path}")
+
+
+class Broker(Server):
+    """An ottla with these arguments."""
+
+    def __init__(self, path, *arguments, listen=None):
+        super().__init__(path, listen)
+        self.arguments = list(arguments)
 
     def start(self):
         self.lives += 1
@@ -81,18 +114,6 @@ class Broker:
             line += piece
         return line.decode()
 
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(STOP_SECONDS_MAX)
-        assert code == 0, f"SIGTERM: exit code {code}; see {self.path}"
-
-    def alive(self):
-        return self.process.poll() is None
-
     def metric(self, name):
         """Sum over all label sets of one metric."""
         with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:
@@ -104,14 +125,3 @@ class Broker:
     def memory_kib(self, field="VmHWM"):
         with open(f"/proc/{self.process.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith(field))
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, failure, *_):
-        if self.process is not None and self.alive():
-            self.kill()
-        if failure is None:
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            print(f"failed; logs and data are kept in {self.path}")
