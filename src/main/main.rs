@@ -46,12 +46,12 @@ fn main() -> ExitCode {
             glommio::early_init();
             return serve::run(wishes);
         }
-        Some(Command::Topic(wanted)) => (wanted.output.verbose, topic::run(wanted)),
-        Some(Command::Produce(wanted)) => (wanted.output.verbose, produce::run(wanted)),
-        Some(Command::Consume(wanted)) => (wanted.output.verbose, consume::run(wanted)),
-        Some(Command::Group(wanted)) => (wanted.output.verbose, group::run(wanted)),
+        Some(Command::Topic(wanted)) => (wanted.contact.output.verbose, topic::run(wanted)),
+        Some(Command::Produce(wanted)) => (wanted.contact.output.verbose, produce::run(wanted)),
+        Some(Command::Consume(wanted)) => (wanted.contact.output.verbose, consume::run(wanted)),
+        Some(Command::Group(wanted)) => (wanted.contact.output.verbose, group::run(wanted)),
         Some(Command::Config(wanted)) => (wanted.output.verbose, config::run(wanted)),
-        Some(Command::Cluster(wanted)) => (wanted.output.verbose, cluster::run(wanted)),
+        Some(Command::Cluster(wanted)) => (wanted.contact.output.verbose, cluster::run(wanted)),
         Some(Command::Doctor(wanted)) => (wanted.output.verbose, doctor::run(*wanted)),
         Some(Command::Tune(wanted)) => (wanted.output.verbose, tune::run(*wanted)),
         None => {
