@@ -4,6 +4,7 @@ use crate::harness::broker::binary;
 use crate::harness::directory::Directory;
 use crate::harness::host::Host;
 use crate::harness::tool::{Ran, Running};
+use crate::harness::wait::wait_until;
 use serde_json::{Value, json};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -246,6 +247,9 @@ fn the_disk_is_measured_and_left_as_it_was() {
     let mut command = Command::new(binary());
     command.args(["doctor", "--disk=60", "--data", data]);
     let running = Running::start(command);
+    wait_until("the file it measures with", || {
+        running.has_open(directory.path())
+    });
     running.interrupt();
     assert_eq!(running.wait().code, None, "the signal ended it");
     let left = fs::read_dir(data).expect("a folder").count();
@@ -439,6 +443,18 @@ fn undo_leaves_alone_what_is_not_its_own() {
     on(&host, &["tune", "--undo"]).failed(1, &["record.json is damaged", "move it away"]);
 }
 
+#[test]
+fn a_second_apply_still_knows_what_was_before_the_first() {
+    let host = Host::new("host_twice");
+    let apply = ["tune", "--apply", "net.core.somaxconn"];
+    on(&host, &apply).ok();
+    host.write(SOMAXCONN, "64\n");
+    on(&host, &apply).ok();
+    assert_eq!(host.read(SOMAXCONN), "4096\n");
+    on(&host, &["tune", "--undo"]).ok();
+    assert_eq!(host.read(SOMAXCONN), "128\n");
+}
+
 /// Values of a running kernel go with it; a new one's are nobody's to take back.
 #[test]
 fn a_boot_between_apply_and_undo_has_undone_it() {
@@ -479,6 +495,28 @@ fn a_change_that_was_never_made_is_undone_by_nothing() {
     on(&host, &["tune", "--undo"]).ok();
     assert_eq!(host.read(SOMAXCONN), "128\n");
     assert!(!host.path(RECORD).exists());
+}
+
+/// The kernel itself, where a change concerns nobody: in a network and among mounts of the test's own.
+#[test]
+fn a_real_kernel_takes_and_gives_back() {
+    let script = "mount -t tmpfs none /var/lib || exit 77
+        echo 128 > /proc/sys/net/core/somaxconn
+        cat /proc/sys/net/core/somaxconn
+        \"$0\" tune --apply net.core.somaxconn > /dev/null || exit
+        cat /proc/sys/net/core/somaxconn
+        \"$0\" tune --undo > /dev/null || exit
+        cat /proc/sys/net/core/somaxconn";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--net", "--mount", "sh", "-c", script])
+        .arg(binary());
+    let ran = Running::start(command).wait();
+    if [Some(1), Some(77)].contains(&ran.code) && ran.output.is_empty() {
+        println!("skipped: it takes root, and namespaces: {}", ran.errors);
+        return;
+    }
+    assert_eq!(ran.ok().lines(), ["128", "4096", "128"]);
 }
 
 #[test]

@@ -72,6 +72,22 @@ fn the_page_tells_what_the_table_says() {
     }
 }
 
+/// A question that the benchmarks ask.
+#[test]
+fn what_is_to_be_measured_can_be() {
+    let bench = read("bench/main.rs");
+    let knobs = Knob::all();
+    let commands = knobs.iter().filter_map(|knob| knob.get("measure"));
+    let questions = commands.filter_map(|command| command.split_once("cargo bench -- "));
+    let questions: Vec<&str> = questions
+        .map(|(_, rest)| rest.split([' ', ',', ')']).next().unwrap_or(rest))
+        .collect();
+    assert!(questions.len() > 3, "{questions:?}");
+    for question in questions {
+        assert!(bench.contains(&format!("(\"{question}\", ")), "{question}");
+    }
+}
+
 /// Nobody is promised what nobody has seen.
 #[test]
 fn an_effect_has_figures_or_none_is_claimed() {
