@@ -3,9 +3,11 @@
 use super::cluster::ClusterArguments;
 use super::config::ConfigArguments;
 use super::consume::ConsumeArguments;
+use super::doctor::DoctorArguments;
 use super::group::GroupArguments;
 use super::produce::ProduceArguments;
 use super::topic::TopicArguments;
+use super::tune::TuneArguments;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -33,6 +35,12 @@ pub(crate) enum Command {
     Config(ConfigArguments),
     /// Tells of the cluster, its brokers and its features.
     Cluster(ClusterArguments),
+    /// Looks at this host: what a broker with the flags of serve needs, what would make it faster. Exit code 3 when
+    /// something is bad.
+    Doctor(Box<DoctorArguments>),
+    /// Sets on this host what doctor asks for and a running system can change, and takes it back. Exit code 3 when
+    /// --check finds something to change.
+    Tune(Box<TuneArguments>),
 }
 
 /// Each flag goes before the environment (OTTLA_SECTION__KEY), which goes before the file.

@@ -15,6 +15,7 @@ pub mod broker;
 pub mod client;
 pub mod directory;
 pub mod groups;
+pub mod host;
 pub mod kafka;
 pub mod mount;
 pub mod operator;
