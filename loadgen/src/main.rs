@@ -1,0 +1,7 @@
+//! The load generator.
+
+mod result;
+
+fn main() {
+    println!("{}", result::FORMAT);
+}
