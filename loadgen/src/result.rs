@@ -116,9 +116,15 @@ pub(crate) struct Latency {
 }
 
 /// One second of the measured time; `second` 0 is the first.
+///
+/// Its latencies are those of the run's first side: of the producers, else of the consumers. A latency belongs to the
+/// second in which the answer came.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 pub(crate) struct Second {
     pub(crate) second: u32,
+    /// What the schedule asked for in this second; none in a closed loop.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) intended_records: Option<u64>,
     pub(crate) records: u64,
     pub(crate) payload_bytes: u64,
     pub(crate) consumed_records: u64,
@@ -131,6 +137,9 @@ pub(crate) struct Second {
     pub(crate) p99: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) max: Option<f64>,
+    /// Of its latencies, encoded as `Latency::histogram`: the lines of the `.hlog`. None in a second without an answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) histogram: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize, Debug)]
