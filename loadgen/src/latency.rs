@@ -4,7 +4,7 @@ use crate::result::Latency;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use std::collections::BTreeMap;
 
 /// Nanoseconds.
@@ -38,6 +38,14 @@ pub(crate) fn encoded(values: &Values) -> String {
         .serialize(values, &mut bytes)
         .expect("memory takes any histogram");
     STANDARD.encode(bytes)
+}
+
+/// What [`encoded`] made, from a file that may hold anything.
+pub(crate) fn decoded(text: &str) -> Result<Values, String> {
+    let bytes = STANDARD.decode(text);
+    let bytes = bytes.map_err(|error| format!("not a histogram: {error}"))?;
+    let values = Deserializer::new().deserialize(&mut bytes.as_slice());
+    values.map_err(|error| format!("not a histogram: {error}"))
 }
 
 pub(crate) fn summary(values: &Values) -> Latency {
