@@ -44,7 +44,7 @@ const FIGURES = {
   },
 
   timeline: {
-    switches: () => runs.length === 1 ? {} : { series: Object.keys(SERIES), start: "p99" },
+    switches: () => runs.length === 1 ? {} : { series: Object.keys(SERIES), start: ["p99", "p50"].find(toldByAll) ?? "max" },
     kinds: () => runs.length === 1 ? SERIES : {},
     panels: (figure, state, width) => {
       const last = Math.max(...runs.map(run => run.timeline.at(-1)?.second ?? 0));
@@ -82,6 +82,10 @@ const FIGURES = {
   },
 };
 
+// A second with few samples has no p99.
+const tells = (run, name) => run.timeline.some(second => second[name] !== undefined);
+const toldByAll = name => runs.every(run => run.timeline.length === 0 || tells(run, name));
+
 const curvesOf = figure => distributions.find(({ key }) => key === figure.dataset.of).curves;
 
 function spread(curves) {
@@ -115,8 +119,10 @@ function latencies(state) {
   const lines = everyRun((run, index) => series.map(name =>
       lineOf(index, runs.length === 1 ? name : "p50", named(index, runs.length === 1 ? name : ""), second => second[name])))
     .filter(line => state.shows(line.run, line.kind));
+  const silent = runs.filter(run => run.timeline.length > 0 && series.some(name => !tells(run, name)));
+  const few = silent.length > 0 ? " (where there are samples enough)" : "";
   return {
-    title: runs.length === 1 ? "Latency" : `Latency, ${state.series} of each second`,
+    title: runs.length === 1 ? `Latency${few}` : `Latency, ${state.series} of each second${few}`,
     height: 220,
     y: { scale: logarithmicAround(lines.flatMap(line => line.points.map(point => point[1] ?? 0))), tick: latencyTick, text: latencyText },
     lines,
@@ -189,9 +195,11 @@ function mount(figure) {
     const width = Math.floor(panels.clientWidth);
     if (width < 100) return;
     const specs = kind.panels(figure, state, width);
+    // One margin, so that the same second stands at the same place in every panel.
+    const left = Math.max(...specs.map(margin));
     drawn = specs.map(spec => {
       const panel = html("div", { class: "panel" });
-      return { panel, spec, geometry: draw(panel, width, spec, hover) };
+      return { panel, spec, geometry: draw(panel, left, width, spec, hover) };
     });
     panels.replaceChildren(...drawn.map(({ panel }) => panel));
   };

@@ -108,10 +108,11 @@ impl Table {
     }
 
     pub(super) fn html(&self) -> String {
-        let mut html = String::from("<div class=\"scroll\" tabindex=\"0\"><table>\n");
+        let mut html = String::new();
         if !self.caption.is_empty() {
-            let _ = writeln!(html, "<caption>{}</caption>", escape(self.caption));
+            let _ = writeln!(html, "<p class=\"caption\">{}</p>", escape(self.caption));
         }
+        html.push_str("<div class=\"scroll\" tabindex=\"0\"><table>\n");
         html.push_str("<thead><tr>");
         for column in &self.columns {
             let (class, heading) = column.parts();

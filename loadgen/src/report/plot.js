@@ -32,23 +32,26 @@ function pathOf(points, x, y) {
   return text;
 }
 
-// Short labels, so that none meets its neighbour.
-function spaced(ticks, position, width) {
+// Where labels stand: inside the plot, and those left out that would meet their neighbour.
+function placed(ticks, x, width) {
   let free = -Infinity;
-  return ticks.filter(tick => {
-    const [at, half] = [position(tick.at), width(tick.label) / 2];
-    if (at - half < free) return false;
-    free = at + half + 10;
-    return true;
+  return ticks.flatMap(({ at, label }) => {
+    const half = letters(label) / 2;
+    const middle = Math.min(Math.max(x(at), half), width - half);
+    if (middle - half < free) return [];
+    free = middle + half + 10;
+    return [{ at, label, middle }];
   });
 }
 
-const letters = text => text.length * 6.6;
+const letters = text => text.length * 7.2;
+
+// Room for the labels of the y axis.
+const margin = spec => 14 + Math.max(...spec.y.scale.ticks.map(tick => letters(spec.y.tick(tick))));
 
 // `spec`: title, height, x {scale, ticks [{at, label}], text}, y {scale, tick, text},
 // lines [{name, colour, kind, points, thinFrom, marks, bars}], rules [{at, name}].
-function draw(panel, width, spec, onHover) {
-  const left = 14 + Math.max(...spec.y.scale.ticks.map(tick => letters(spec.y.tick(tick))));
+function draw(panel, left, width, spec, onHover) {
   const [right, top, bottom] = [14, 8, spec.x.hidden ? 8 : 26];
   const inner = { width: width - left - right, height: spec.height - top - bottom };
   const x = value => left + spec.x.scale.at(value) * inner.width;
@@ -60,13 +63,9 @@ function draw(panel, width, spec, onHover) {
       svg("line", { class: "grid", x1: left, x2: width - right, y1: px(y(tick)), y2: px(y(tick)) }),
       svg("text", { class: "tick y", x: left - 8, y: px(y(tick) + 4) }, spec.y.tick(tick)));
   }
-  for (const tick of spaced(spec.x.ticks, x, letters)) {
-    root.append(svg("line", { class: "grid faint", x1: px(x(tick.at)), x2: px(x(tick.at)), y1: top, y2: spec.height - bottom }));
-    if (spec.x.hidden) continue;
-    // The first and the last stay inside.
-    const half = letters(tick.label) / 2;
-    const at = Math.min(Math.max(x(tick.at), half), width - half);
-    root.append(svg("text", { class: "tick x", x: px(at), y: spec.height - 7 }, tick.label));
+  for (const { at, label, middle } of placed(spec.x.ticks, x, width)) {
+    root.append(svg("line", { class: "grid faint", x1: px(x(at)), x2: px(x(at)), y1: top, y2: spec.height - bottom }));
+    if (!spec.x.hidden) root.append(svg("text", { class: "tick x", x: px(middle), y: spec.height - 7 }, label));
   }
   for (const rule of spec.rules ?? []) {
     root.append(svg("line", { class: "rule", x1: left, x2: width - right, y1: px(y(rule.at)), y2: px(y(rule.at)) }));

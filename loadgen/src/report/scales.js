@@ -27,7 +27,7 @@ const countTick = value =>
 
 // 1 / (1 - p) as p. A whole number of nines has no rounding to show.
 const percentText = x => {
-  const digits = Math.max(0, Math.ceil(Math.log10(x)) - 1);
+  const digits = Math.max(0, Math.ceil(Math.log10(x) - 1e-9) - 2);
   return `${(100 * (1 - 1 / x)).toFixed(Math.min(digits, 7))} %`;
 };
 

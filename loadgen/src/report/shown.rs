@@ -71,9 +71,9 @@ impl Shown<'_> {
             true => "",
             false => " <b class=\"tag\">void</b>",
         };
+        let colour = self.colour;
         Cell::html(format!(
-            "<i class=\"swatch c{}\"></i>{label}{void}",
-            self.colour
+            "<span class=\"run\"><i class=\"swatch c{colour}\"></i><span>{label}{void}</span></span>"
         ))
     }
 
