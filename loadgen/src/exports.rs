@@ -1,5 +1,6 @@
 //! Files of a result for people and for other tools.
 
+use crate::failure::Failure;
 use crate::headline::sides;
 use crate::latency::decoded;
 use crate::result::{Latency, RunResult};
@@ -7,14 +8,14 @@ use crate::{hgrm, hlog};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 /// One `.hgrm` for each latency that has samples: `PREFIX-produce-latency.hgrm`.
-pub(crate) fn write_distributions(prefix: &Path, run: &RunResult) -> Result<(), String> {
+pub(crate) fn write_distributions(prefix: &Path, run: &RunResult) -> Result<(), Failure> {
     for (name, latency) in latencies(run) {
-        let values = decoded(&latency.histogram)?;
+        let values = decoded(&latency.histogram).map_err(Failure::new)?;
         if values.is_empty() {
             continue;
         }
@@ -25,8 +26,8 @@ pub(crate) fn write_distributions(prefix: &Path, run: &RunResult) -> Result<(), 
     Ok(())
 }
 
-pub(crate) fn write_interval_log(path: &Path, run: &RunResult) -> Result<(), String> {
-    let missing = || "the result has no histograms by second: repeat the run".to_owned();
+pub(crate) fn write_interval_log(path: &Path, run: &RunResult) -> Result<(), Failure> {
+    let missing = || Failure::new("the result has no histograms by second").fix("repeat the run");
     write(path, &hlog::interval_log(run).ok_or_else(missing)?)
 }
 

@@ -85,6 +85,8 @@ struct Totals {
 #[derive(Default)]
 struct Seconds {
     complete: Vec<Second>,
+    /// Complete seconds of measurements before this one.
+    before: u32,
     open: BTreeMap<u32, OpenSecond>,
 }
 
@@ -139,8 +141,10 @@ impl Progress {
         self.phase.store(phase as u8, Relaxed);
     }
 
-    /// Told once, before the threads start.
+    /// Told before the threads of a measurement start. Another measurement goes on in the same time line.
     pub(crate) fn plan(&self, window: Window) {
+        self.reporters.store(0, Relaxed);
+        self.lock().begin();
         self.window_start_ns.store(window.start_ns, Relaxed);
         self.window_end_ns.store(window.end_ns, Relaxed);
     }
@@ -201,12 +205,20 @@ impl Progress {
                 break;
             }
             let (number, open) = first.remove_entry();
+            let number = seconds.before + number;
             seconds.complete.push(open.complete(number));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Seconds> {
         self.seconds.lock().expect("no thread panics holding it")
+    }
+}
+
+impl Seconds {
+    fn begin(&mut self) {
+        self.open.clear();
+        self.before = self.complete.len() as u32;
     }
 }
 

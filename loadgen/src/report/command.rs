@@ -1,6 +1,7 @@
 //! `ottla-loadgen report`: results of runs as a table, as a page, as histograms for other tools.
 
 use super::{files, page};
+use crate::failure::Failure;
 use crate::result::RunResult;
 use crate::{exports, summary};
 use std::path::PathBuf;
@@ -22,14 +23,14 @@ pub(crate) struct ReportArguments {
 }
 
 /// Writes the files that were asked for; returns what to print.
-pub(crate) fn report(arguments: &ReportArguments) -> Result<String, String> {
+pub(crate) fn report(arguments: &ReportArguments) -> Result<String, Failure> {
     let runs = files::read(&arguments.files)?;
     if let Some(path) = &arguments.html {
         exports::write(path, &page::page(&runs))?;
     }
     if arguments.hgrm.is_some() || arguments.hlog.is_some() {
         let [run] = runs.as_slice() else {
-            return Err("--hgrm and --hlog are of one result: name one FILE".into());
+            return Err(Failure::usage("--hgrm and --hlog are of one result").fix("name one FILE"));
         };
         histograms(arguments, run)?;
     }
@@ -39,7 +40,7 @@ pub(crate) fn report(arguments: &ReportArguments) -> Result<String, String> {
     })
 }
 
-fn histograms(arguments: &ReportArguments, run: &RunResult) -> Result<(), String> {
+fn histograms(arguments: &ReportArguments, run: &RunResult) -> Result<(), Failure> {
     if let Some(prefix) = &arguments.hgrm {
         exports::write_distributions(prefix, run)?;
     }

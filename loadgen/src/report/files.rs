@@ -1,19 +1,21 @@
 //! Results from files. Whatever is wrong with one is one line.
 
 use crate::exports::latencies;
+use crate::failure::Failure;
 use crate::latency::decoded;
 use crate::result::{FORMAT, RunResult};
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<RunResult>, String> {
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<RunResult>, Failure> {
     paths.iter().map(|path| read_one(path)).collect()
 }
 
-fn read_one(path: &Path) -> Result<RunResult, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+fn read_one(path: &Path) -> Result<RunResult, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    parse(&text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 fn parse(text: &str) -> Result<RunResult, String> {
@@ -68,7 +70,7 @@ mod tests {
         }
         let told = read(&["/nowhere/result.json".into()]).expect_err("there is none");
         assert_eq!(
-            told,
+            told.to_string(),
             "/nowhere/result.json: No such file or directory (os error 2)"
         );
     }
