@@ -222,6 +222,11 @@ fn readers(
         .any()?
         .version(ApiKey::Fetch, FetchRequest::VERSIONS)?;
     let threads = settings.threads.min(count);
+    // Who waits at the end waits there before the first record; who reads what is there starts with the run.
+    let from_ns = match course {
+        Course::Tail => 0,
+        Course::Laps { .. } => scene.start_ns,
+    };
     let plans: Vec<_> = (0..threads)
         .map(|thread| {
             let mut fetchers = Vec::new();
@@ -232,12 +237,8 @@ fn readers(
                         offset: from[partition],
                     });
                     let (index, cursors) = (fetchers.len(), cursors.collect());
-                    fetchers.push(Fetcher::new(
-                        address.to_owned(),
-                        index,
-                        cursors,
-                        course.clone(),
-                    ));
+                    let (address, course) = (address.to_owned(), course.clone());
+                    fetchers.push(Fetcher::new(address, index, cursors, course, from_ns));
                 }
             }
             consuming::Plan {

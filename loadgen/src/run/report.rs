@@ -9,7 +9,7 @@ use crate::latency::summary;
 use crate::machine;
 use crate::produce::outcome::Outcome;
 use crate::result::{FORMAT, Generator, LoopKind, RunResult, Second, Side, Target};
-use crate::settings::{Load, Settings};
+use crate::settings::Load;
 
 /// More late starts than this make a run void.
 pub(crate) const LATE_SHARE_MAX: f64 = 0.01;
@@ -93,11 +93,7 @@ pub(crate) fn document(
         generator: Generator {
             cpu_seconds,
             cores: cpu_seconds / measured.seconds,
-            late_share: measured
-                .produced
-                .as_ref()
-                .or(measured.stormed.as_ref())
-                .map_or(0.0, Outcome::late_share),
+            late_share: sent.map_or(0.0, Outcome::late_share),
             sink: None,
         },
         broker,
