@@ -30,7 +30,12 @@ pub(crate) fn interval_log(run: &RunResult) -> Option<String> {
     for second in seconds {
         let start = f64::from(second.second);
         // The last second of a run may be a part of one.
-        let length = (run.measured_seconds - start).clamp(0.001, 1.0);
+        let rest = run.measured_seconds - start;
+        let length = if (0.001..1.0).contains(&rest) {
+            rest
+        } else {
+            1.0
+        };
         let max = second.max.unwrap_or(0.0) / MICROS_PER_MS;
         let histogram = second.histogram.as_deref().unwrap_or("");
         let _ = writeln!(text, "{start:.3},{length:.3},{max:.3},{histogram}");

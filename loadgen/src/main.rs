@@ -5,19 +5,21 @@
 //! **Invariants**: send times are fixed before a run and never skipped; a percentile is quoted only when its samples
 //! carry it; a broken promise of the broker ends in exit code 3, a broken schedule in 4.
 //! **Enter at** [`args`], then [`run::conduct`].
-#![allow(dead_code, reason = "parts come before their users")]
 
 mod args;
 mod client;
 mod clock;
+mod connections;
 mod consume;
 mod cpu;
 mod exports;
 mod failure;
+mod group;
 mod headline;
 mod hgrm;
 mod hlog;
 mod latency;
+mod live;
 mod machine;
 mod net;
 mod numbers;
@@ -33,18 +35,22 @@ mod samples;
 mod schedule;
 mod settings;
 mod sink;
+mod storm;
 mod summary;
 mod text_table;
 mod units;
+mod verify;
 mod workload;
 
-use args::{Cli, Command, RunArgs};
+use args::{Cli, Command, RunArgs, SloArgs};
 use clap::Parser as _;
 use failure::{Failure, Kind};
+use live::Live;
+use live::frame::Run;
 use progress::Progress;
 use report::command::ReportArguments;
 use result::RunResult;
-use settings::Settings;
+use settings::{Load, Settings};
 use std::process::ExitCode;
 
 const FAILED: u8 = 1;
@@ -54,9 +60,10 @@ const VOID: u8 = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    connections::raise_file_limit();
     let outcome = match &cli.command {
         Some(Command::Sink(sink)) => sink::serve::run(sink).map(|()| ExitCode::SUCCESS),
-        Some(Command::Slo(_)) => Err(Failure::new("not yet")),
+        Some(Command::Slo(slo)) => search(slo),
         Some(Command::Run(run)) => make(run),
         Some(Command::Report(arguments)) => report(arguments),
         None => make(&cli.run),
@@ -73,12 +80,48 @@ fn main() -> ExitCode {
 fn make(args: &RunArgs) -> Result<ExitCode, Failure> {
     let settings = Settings::resolve(args)?;
     let progress = Progress::new();
+    let live = Live::start(&progress, shown(&settings), args.quiet);
     let done = run::conduct::run(&settings, &progress)?;
+    drop(live);
     if let (Some(path), Some(samples)) = (&args.samples, &done.samples) {
         let lines: String = samples.iter().map(|sample| format!("{sample}\n")).collect();
         exports::write(path, &lines)?;
     }
     hand_out(args, &done.result)
+}
+
+fn search(args: &SloArgs) -> Result<ExitCode, Failure> {
+    let settings = Settings::resolve(&args.run)?;
+    let progress = Progress::new();
+    let live = Live::start(&progress, shown(&settings), args.run.quiet);
+    let done = run::slo::run(args, &settings, &progress)?;
+    drop(live);
+    let code = hand_out(&args.run, &done.result)?;
+    let held = done
+        .result
+        .steps
+        .iter()
+        .filter(|step| step.held == Some(true));
+    match held.map(|step| step.rate).max_by(f64::total_cmp) {
+        Some(rate) => println!("highest rate that held: {rate:.0} records/s"),
+        None => return Err(Failure::new("no rate held the objective")),
+    }
+    Ok(code)
+}
+
+/// What the live view says of a run before it has begun.
+fn shown(settings: &Settings) -> Run {
+    let asked = match settings.load {
+        Load::Open { from, to } if from == to => Some(numbers::rate(from)),
+        Load::Open { from, to } => {
+            Some(format!("{} to {}", numbers::rate(from), numbers::rate(to)))
+        }
+        Load::Steps(_) | Load::Closed { .. } => None,
+    };
+    Run {
+        label: settings.label.clone(),
+        asked,
+    }
 }
 
 /// Writes and prints what was asked for, and says how it went.

@@ -70,14 +70,13 @@ pub(crate) struct Progress {
     backlog: AtomicI64,
     reporters: AtomicUsize,
     seconds: Mutex<Seconds>,
+    notes: Mutex<Vec<String>>,
 }
 
 /// Since the first request, warm-up included.
 #[derive(Default)]
 struct Totals {
-    requests: AtomicU64,
     records: AtomicU64,
-    payload_bytes: AtomicU64,
     consumed_records: AtomicU64,
     errors: AtomicU64,
 }
@@ -114,9 +113,7 @@ pub(crate) struct Snapshot {
     /// Negative during the warm-up.
     pub(crate) measured_seconds: f64,
     pub(crate) planned_seconds: f64,
-    pub(crate) requests: u64,
     pub(crate) records: u64,
-    pub(crate) payload_bytes: u64,
     pub(crate) consumed_records: u64,
     pub(crate) backlog: u64,
     pub(crate) errors: u64,
@@ -134,6 +131,7 @@ impl Progress {
             backlog: AtomicI64::new(0),
             reporters: AtomicUsize::new(0),
             seconds: Mutex::default(),
+            notes: Mutex::default(),
         })
     }
 
@@ -149,6 +147,17 @@ impl Progress {
         self.window_end_ns.store(window.end_ns, Relaxed);
     }
 
+    /// A line for whoever watches: what a rate gave, before the next is tried.
+    pub(crate) fn note(&self, line: String) {
+        let mut notes = self.notes.lock().expect("no thread panics holding it");
+        notes.push(line);
+    }
+
+    /// Lines that nobody has seen yet.
+    pub(crate) fn take_notes(&self) -> Vec<String> {
+        mem::take(&mut *self.notes.lock().expect("no thread panics holding it"))
+    }
+
     /// Complete seconds from number `first` on, and where the run stands.
     pub(crate) fn snapshot(&self, first: usize) -> Snapshot {
         let (start, end) = (
@@ -161,9 +170,7 @@ impl Progress {
             phase: Phase::ALL[usize::from(self.phase.load(Relaxed))],
             measured_seconds: (now as f64 - start as f64) / SECOND_NS as f64,
             planned_seconds: crate::clock::seconds(end - start),
-            requests: self.totals.requests.load(Relaxed),
             records: self.totals.records.load(Relaxed),
-            payload_bytes: self.totals.payload_bytes.load(Relaxed),
             consumed_records: self.totals.consumed_records.load(Relaxed),
             backlog: u64::try_from(self.backlog.load(Relaxed)).unwrap_or(0),
             errors: self.totals.errors.load(Relaxed),
@@ -177,10 +184,7 @@ impl Progress {
     }
 
     fn add(&self, counts: &Counts, backlog: i64) {
-        self.totals.requests.fetch_add(counts.requests, Relaxed);
         self.totals.records.fetch_add(counts.records, Relaxed);
-        let bytes = &self.totals.payload_bytes;
-        bytes.fetch_add(counts.payload_bytes, Relaxed);
         let consumed = &self.totals.consumed_records;
         consumed.fetch_add(counts.consumed_records, Relaxed);
         self.totals.errors.fetch_add(counts.errors, Relaxed);

@@ -125,7 +125,11 @@ impl Settings {
             fetch_bytes: args.fetch_bytes.unwrap_or(1024 * 1024),
             once: args.once,
             duration: args.duration.unwrap_or(Duration::from_secs(10)),
-            warmup: args.warmup.unwrap_or(Duration::from_secs(2)),
+            warmup: match mode == Mode::Consume && args.once {
+                // What is read once is measured from its first byte.
+                true => Duration::ZERO,
+                false => args.warmup.unwrap_or(Duration::from_secs(2)),
+            },
             drain: args.drain.unwrap_or(Duration::from_secs(10)),
             verify: args.verify,
             spin: args.spin,

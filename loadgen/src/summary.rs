@@ -2,7 +2,7 @@
 
 use crate::headline::{self, SHARE_OF_CEILING_MAX, Verdict, durability, sides};
 use crate::numbers::{bytes, count, milliseconds, percent, printable, rate};
-use crate::result::{Latency, LoopKind, RunResult};
+use crate::result::{Latency, LoopKind, RunResult, Step};
 use crate::text_table::TextTable;
 use std::fmt::Write as _;
 
@@ -137,6 +137,26 @@ fn steps(run: &RunResult) -> TextTable {
         ]);
     }
     table
+}
+
+/// One rate of a search, as it ends.
+pub(crate) fn step(step: &Step) -> String {
+    let backlog = if step.backlog_grows {
+        ", backlog grows"
+    } else {
+        ""
+    };
+    let held = match step.held {
+        None => "",
+        Some(true) => ": held",
+        Some(false) => ": missed",
+    };
+    format!(
+        "{} records/s asked for, {} achieved, p99 {} ms{backlog}{held}",
+        rate(step.rate),
+        rate(step.records_per_second),
+        percentile(&step.latency, "p99"),
+    )
 }
 
 fn facts(run: &RunResult) -> String {

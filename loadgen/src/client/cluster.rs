@@ -218,6 +218,8 @@ impl Cluster {
     pub(crate) fn producer_id(&mut self) -> Result<(i64, i16), Failure> {
         let answer = self.any()?.ask(&InitProducerIdRequest {
             transaction_timeout_ms: 60_000,
+            producer_id: -1,
+            producer_epoch: -1,
             ..InitProducerIdRequest::default()
         })?;
         check("a producer id", answer.error_code)?;

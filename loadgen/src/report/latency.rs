@@ -31,10 +31,10 @@ pub(super) fn distributions(all: &[Distribution], shown: &[Shown]) -> String {
         html.push_str(&percentiles(key, shown));
         html.push_str("</section>\n");
     }
-    let _ = write!(
+    let _ = writeln!(
         html,
         "<p class=\"note\">A percentile is quoted when at least {SAMPLES_ABOVE_MIN} samples lie above it; beyond, \
-         the lines of a plot are thin.</p>\n"
+         the lines of a plot are thin.</p>"
     );
     html
 }

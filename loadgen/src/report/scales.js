@@ -21,7 +21,7 @@ const latencyTick = micros =>
   : micros < 1e6 ? `${plain(micros / 1e3)} ms`
   : `${plain(micros / 1e6)} s`;
 const countTick = value =>
-  value < 1e4 ? countText(value)
+  value < 1e3 ? countText(value)
   : value < 1e6 ? `${plain(value / 1e3)} k`
   : `${plain(value / 1e6)} M`;
 

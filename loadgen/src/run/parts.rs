@@ -8,17 +8,22 @@ use crate::client::question::{PRODUCE_VERSIONS, Question};
 use crate::consume::fetcher::{Course, Cursor, Fetcher};
 use crate::consume::worker as consuming;
 use crate::failure::Failure;
+use crate::group::gather::Group;
 use crate::produce::outcome::Keep;
 use crate::produce::producer::Connected;
 use crate::produce::worker::{self as producing, Pace};
 use crate::progress::{Progress, Reporter, Window};
 use crate::schedule::Slots;
 use crate::settings::Settings;
+use crate::storm;
 use ottla::wire::ApiKey;
 use ottla::wire::fetch::FetchRequest;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+
+/// Connections of a storm that are being dialled at once.
+const DIALS_MAX: usize = 10_000;
 
 /// What every thread of a measurement is told.
 pub(crate) struct Scene<'a> {
@@ -127,6 +132,46 @@ pub(crate) fn producers(
         .collect()
 }
 
+/// Members that share the partitions out, all of them there before the first request.
+pub(crate) fn group(
+    settings: &Settings,
+    place: &Place<'_>,
+    from: &[i64],
+    stop: &Arc<AtomicBool>,
+) -> Result<Group, Failure> {
+    let (count, bytes) = (settings.consumers, settings.fetch_bytes);
+    Group::gather(&settings.bootstrap, place.topic, from, count, bytes, stop)
+}
+
+pub(crate) fn storm(
+    scene: &Scene<'_>,
+    place: &Place<'_>,
+    drive: &Drive,
+) -> Result<Producing, Failure> {
+    let settings = scene.settings;
+    let plan = storm::Plan {
+        address: place.topic.leaders[0].clone(),
+        pace: match drive {
+            Drive::Closed { in_flight } => Pace::Closed {
+                in_flight: *in_flight,
+            },
+            Drive::Open(schedule) => {
+                Pace::Open(Slots::new(schedule, 0, 1, settings.arrivals, settings.tick))
+            }
+        },
+        window: scene.window,
+        start_ns: scene.start_ns,
+        give_up_ns: scene.window.end_ns + settings.drain.as_nanos() as u64,
+        in_flight_max: settings.max_in_flight.min(DIALS_MAX),
+        keep: Keep {
+            samples: settings.keep_samples,
+            ..Keep::default()
+        },
+        reporter: Reporter::new(scene.progress, scene.window),
+    };
+    spawn("storm", move || storm::run(plan))
+}
+
 /// Consumers that wait at the end of every partition.
 pub(crate) fn tails(
     scene: &Scene<'_>,
@@ -177,6 +222,11 @@ fn readers(
         .any()?
         .version(ApiKey::Fetch, FetchRequest::VERSIONS)?;
     let threads = settings.threads.min(count);
+    // Who waits at the end waits there before the first record; who reads what is there starts with the run.
+    let from_ns = match course {
+        Course::Tail => 0,
+        Course::Laps { .. } => scene.start_ns,
+    };
     let plans: Vec<_> = (0..threads)
         .map(|thread| {
             let mut fetchers = Vec::new();
@@ -187,12 +237,8 @@ fn readers(
                         offset: from[partition],
                     });
                     let (index, cursors) = (fetchers.len(), cursors.collect());
-                    fetchers.push(Fetcher::new(
-                        address.to_owned(),
-                        index,
-                        cursors,
-                        course.clone(),
-                    ));
+                    let (address, course) = (address.to_owned(), course.clone());
+                    fetchers.push(Fetcher::new(address, index, cursors, course, from_ns));
                 }
             }
             consuming::Plan {
