@@ -1,7 +1,7 @@
 //! Files of a result for people and for other tools.
 
 use crate::failure::Failure;
-use crate::headline::sides;
+use crate::headline::{self, sides};
 use crate::latency::decoded;
 use crate::result::{Latency, RunResult};
 use crate::{hgrm, hlog};
@@ -36,7 +36,8 @@ pub(crate) fn latencies(run: &RunResult) -> Vec<(String, &Latency)> {
     let mut all = Vec::new();
     for (name, side) in sides(run) {
         all.push((format!("{name}-latency"), &side.latency));
-        all.push((format!("{name}-service-time"), &side.service_time));
+        let service_time = headline::service_time(side);
+        all.extend(service_time.map(|latency| (format!("{name}-service-time"), latency)));
     }
     all.extend(
         run.end_to_end

@@ -31,6 +31,12 @@ pub(crate) fn sides(run: &RunResult) -> impl Iterator<Item = (&'static str, &Sid
         .filter_map(|(name, side)| Some((name, side.as_ref()?)))
 }
 
+/// None where it is the latency itself: a fetch is due when it is sent.
+pub(crate) fn service_time(side: &Side) -> Option<&Latency> {
+    let service_time = &side.service_time;
+    (service_time.histogram != side.latency.histogram).then_some(service_time)
+}
+
 pub(crate) fn errors(run: &RunResult) -> u64 {
     sides(run).flat_map(|(_, side)| side.errors.values()).sum()
 }

@@ -69,10 +69,9 @@ fn latencies(run: &RunResult) -> TextTable {
     let mut table = TextTable::new(1, headings);
     for (name, side) in sides(run) {
         table.row(latency_row(name, &side.latency));
-        table.row(latency_row(
-            &format!("{name}, service time"),
-            &side.service_time,
-        ));
+        if let Some(service_time) = headline::service_time(side) {
+            table.row(latency_row(&format!("{name}, service time"), service_time));
+        }
     }
     let others = [
         ("end to end", run.end_to_end.as_ref()),

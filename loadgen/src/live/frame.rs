@@ -16,7 +16,7 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 /// What does not change while a run goes on.
 pub(crate) struct Run {
     pub(crate) label: String,
-    /// `10,000 records/s`, as far as there is one rate.
+    /// `10,000` records a second; none in a closed loop.
     pub(crate) asked: Option<String>,
 }
 
@@ -62,7 +62,11 @@ impl View {
 
     /// Where nothing can be written over.
     pub(crate) fn phase_line(&self, snapshot: &Snapshot) -> String {
-        let asked = self.run.asked.as_ref().map(|asked| format!(", {asked}"));
+        let asked = self
+            .run
+            .asked
+            .as_ref()
+            .map(|asked| format!(", {asked} records/s asked for"));
         let label = printable(&self.run.label);
         format!(
             "{label}: {}{}",
@@ -308,6 +312,9 @@ mod tests {
             line.ends_with(&format!(" ms  backlog {backlog}  errors 0")),
             "{line}"
         );
-        assert_eq!(view.phase_line(&snapshot), "ottla�[2J: measuring, 10,000");
+        assert_eq!(
+            view.phase_line(&snapshot),
+            "ottla�[2J: measuring, 10,000 records/s asked for"
+        );
     }
 }

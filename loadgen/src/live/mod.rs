@@ -44,7 +44,7 @@ impl Live {
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 screen.show(&mut view, &progress);
             }
-            screen.finish(&progress.take_notes());
+            screen.finish(&mut view, &progress);
         });
         Live {
             stop: Some(stop),
@@ -122,11 +122,20 @@ impl Screen {
         self.write(&text);
     }
 
-    /// The summary stands where the frame was.
-    fn finish(&mut self, notes: &[String]) {
-        let clear = if self.lines > 0 { "\x1b[J" } else { "" };
-        let text = self.up() + clear + &lines_of(notes);
-        self.write(&text);
+    /// The summary stands where the frame was; without frames the seconds that are left are told.
+    fn finish(&mut self, view: &mut View, progress: &Progress) {
+        let text = match self.lines {
+            0 => {
+                let snapshot = progress.snapshot(view.seconds_seen());
+                let fresh = view.take(&snapshot);
+                fresh
+                    .iter()
+                    .map(|second| view.second_line(second) + "\n")
+                    .collect()
+            }
+            _ => self.up() + "\x1b[J",
+        };
+        self.write(&(text + &lines_of(&progress.take_notes())));
     }
 
     fn up(&self) -> String {

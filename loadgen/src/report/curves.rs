@@ -1,6 +1,7 @@
 //! Percentile curves for the script: histograms are decoded here, once, and thinned to what a plot can show.
 
 use super::shown::Shown;
+use crate::headline;
 use crate::latency::{Values, decoded};
 use crate::result::{Latency, RunResult, Side};
 use serde::Serialize;
@@ -45,7 +46,7 @@ pub(super) fn distributions(shown: &[Shown]) -> Vec<Distribution> {
         meaning,
         curves: by_run(shown, |run| {
             let side = of(run)?;
-            Some((&side.latency, Some(&side.service_time)))
+            Some((&side.latency, headline::service_time(side)))
         }),
     };
     let mut all = vec![

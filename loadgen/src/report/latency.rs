@@ -3,10 +3,12 @@
 use super::curves::Distribution;
 use super::html::{Cell, Column, Table, escape};
 use super::shown::Shown;
+use crate::headline;
 use crate::latency::SAMPLES_ABOVE_MIN;
 use crate::numbers::{count, milliseconds, rate};
 use crate::result::{Latency, RunResult, Side, Step};
 use std::fmt::Write as _;
+use std::iter;
 
 /// Where the script draws.
 pub(super) fn figure(plot: &str, of: &str, description: &str) -> String {
@@ -71,10 +73,9 @@ fn latencies<'a>(key: &str, run: &'a RunResult) -> Vec<(&'static str, &'a Latenc
     let both = |side: &'a Option<Side>| {
         let side = side.iter();
         side.flat_map(|side| {
-            [
-                ("intended send", &side.latency),
-                ("socket write", &side.service_time),
-            ]
+            let service_time = headline::service_time(side);
+            let service_time = service_time.map(|latency| ("socket write", latency));
+            iter::once(("intended send", &side.latency)).chain(service_time)
         })
     };
     match key {
