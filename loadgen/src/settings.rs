@@ -116,11 +116,7 @@ impl Settings {
             keys: args.key.unwrap_or(Keys::None),
             key_count: args.key_count.unwrap_or(10_000),
             codec: args.codec.unwrap_or(CodecName::None).into(),
-            acks: match args.acks.as_deref() {
-                Some("0") => 0,
-                Some("1") => 1,
-                _ => -1,
-            },
+            acks: acks(&args),
             idempotent: args.idempotent,
             fetch_bytes: args.fetch_bytes.unwrap_or(1024 * 1024),
             once: args.once,
@@ -306,6 +302,14 @@ fn name(value: impl ValueEnum) -> String {
 fn label(args: &RunArgs, mode: Mode) -> String {
     args.preset
         .map_or_else(|| name(mode), |preset| preset.name())
+}
+
+fn acks(args: &RunArgs) -> i16 {
+    match args.acks.as_deref() {
+        Some("0") => 0,
+        Some("1") => 1,
+        _ => -1,
+    }
 }
 
 fn load(args: &RunArgs, mode: Mode, bare: bool) -> Load {

@@ -35,6 +35,14 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    fn keep(&self) -> Keep {
+        Keep {
+            samples: self.settings.keep_samples,
+            places: self.settings.waits_for_records(),
+            ledger: self.settings.verify,
+        }
+    }
+
     fn core(&self, thread: usize) -> Option<usize> {
         let pin = &self.settings.pin;
         (!pin.is_empty()).then(|| pin[thread % pin.len()])
@@ -83,7 +91,6 @@ pub(crate) fn producers(
     scene: &Scene<'_>,
     place: &mut Place<'_>,
     drive: &Drive,
-    keep: Keep,
     connections: Vec<Connected>,
 ) -> Result<Vec<Producing>, Failure> {
     if connections.is_empty() {
@@ -121,7 +128,7 @@ pub(crate) fn producers(
             give_up_ns: scene.window.end_ns + settings.drain.as_nanos() as u64,
             spin: settings.spin,
             core: scene.core(thread),
-            keep,
+            keep: scene.keep(),
             connections,
             reporter: Reporter::new(scene.progress, scene.window),
         })
@@ -163,10 +170,7 @@ pub(crate) fn storm(
         start_ns: scene.start_ns,
         give_up_ns: scene.window.end_ns + settings.drain.as_nanos() as u64,
         in_flight_max: settings.max_in_flight.min(DIALS_MAX),
-        keep: Keep {
-            samples: settings.keep_samples,
-            ..Keep::default()
-        },
+        keep: scene.keep(),
         reporter: Reporter::new(scene.progress, scene.window),
     };
     spawn("storm", move || storm::run(plan))
