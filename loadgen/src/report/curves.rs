@@ -133,8 +133,8 @@ fn points(values: &Values) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shown::shown;
     use super::*;
+    use crate::report::shown::shown;
     use crate::samples::samples;
 
     #[test]
