@@ -134,8 +134,10 @@ function rates(state) {
     run.produce && lineOf(index, "p50", named(index, "acknowledged"), second => second.records),
     run.consume && lineOf(index, "max", named(index, "consumed"), second => second.consumed_records),
   ].filter(Boolean)).filter(line => state.showsRun(line.run));
-  const asked = [...new Set(runs.map(run => run.produce?.intended_records_per_second).filter(Boolean))];
-  const rules = runs.some(run => run.steps?.length > 0) ? [] : asked.map(at => ({ at }));
+  // Several rates, or one that rises, are no level line.
+  const level = run => !(run.steps?.length > 0) && !run.options.load?.includes("..");
+  const asked = runs.filter(level).map(run => run.produce?.intended_records_per_second).filter(Boolean);
+  const rules = [...new Set(asked)].map(at => ({ at }));
   const consumed = lines.some(line => line.kind === "max") ? "; dotted: consumed" : "";
   return {
     title: `Records/s${consumed}${rules.length > 0 ? "; dashed: asked for" : ""}`,
