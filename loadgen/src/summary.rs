@@ -140,6 +140,10 @@ fn steps(run: &RunResult) -> TextTable {
 
 /// One rate of a search, as it ends.
 pub(crate) fn step(step: &Step) -> String {
+    let told = match step.latency.percentiles.get("p99") {
+        Some(p99) => format!("p99 {} ms", milliseconds(*p99)),
+        None => format!("max {} ms", milliseconds(step.latency.max)),
+    };
     let backlog = if step.backlog_grows {
         ", backlog grows"
     } else {
@@ -150,12 +154,8 @@ pub(crate) fn step(step: &Step) -> String {
         Some(true) => ": held",
         Some(false) => ": missed",
     };
-    format!(
-        "{} records/s asked for, {} achieved, p99 {} ms{backlog}{held}",
-        rate(step.rate),
-        rate(step.records_per_second),
-        percentile(&step.latency, "p99"),
-    )
+    let (asked, achieved) = (rate(step.rate), rate(step.records_per_second));
+    format!("{asked} records/s asked for, {achieved} achieved, {told}{backlog}{held}")
 }
 
 fn facts(run: &RunResult) -> String {
