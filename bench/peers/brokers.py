@@ -1,0 +1,123 @@
+"""The brokers that are compared. Each has a directory of its own on the same disk, is started once, and is stopped
+(SIGSTOP) while another is measured."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import apache_kafka
+import broker
+import cases
+
+# A broker that stands still for minutes must not be fenced by its own controller.
+SESSION_TIMEOUT_MS = 3_600_000
+# Deleted files are gone before the next one is measured, not a minute later.
+DELETE_DELAY_MS = 500
+KAFKA_PROPERTIES = [f"broker.session.timeout.ms={SESSION_TIMEOUT_MS}",
+                    f"log.segment.delete.delay.ms={DELETE_DELAY_MS}", f"log.initial.task.delay.ms={DELETE_DELAY_MS}"]
+DURABILITY = {cases.OTTLA: "flushed", cases.MEMORY: "memory", cases.KAFKA: "page cache",
+              cases.KAFKA_FLUSHED: "flushed"}
+NAMES = {cases.OTTLA: "ottla", cases.MEMORY: "ottla memory", cases.KAFKA: "Kafka", cases.KAFKA_FLUSHED: "Kafka flushing"}
+PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.05
+
+
+def server(taker, path):
+    """Not started."""
+    match taker:
+        case cases.OTTLA | cases.MEMORY:
+            return broker.Broker(path, "--durability", DURABILITY[taker])
+        case cases.KAFKA:
+            return apache_kafka.Kafka(path, *KAFKA_PROPERTIES, jvm=apache_kafka.STOCK_JVM)
+        case cases.KAFKA_FLUSHED:
+            return apache_kafka.Kafka(path, *KAFKA_PROPERTIES, "log.flush.interval.messages=1",
+                                      jvm=apache_kafka.STOCK_JVM)
+
+
+class Peer:
+    """One broker that lives through the whole run."""
+
+    def __init__(self, taker):
+        self.taker = taker
+        self.durability = DURABILITY[taker]
+        self.server = server(taker, broker.directory(f"peers-{taker}"))
+        self.stopped = False
+
+    def __enter__(self):
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, failure, *rest):
+        if self.server.alive():
+            self.go_on()
+        self.server.__exit__(failure, *rest)
+
+    @property
+    def address(self):
+        return self.server.address
+
+    @property
+    def pid(self):
+        return self.server.process.pid
+
+    def stand_still(self):
+        if not self.stopped:
+            os.kill(self.pid, signal.SIGSTOP)
+            self.stopped = True
+
+    def go_on(self):
+        """Back once it answers."""
+        if self.stopped:
+            os.kill(self.pid, signal.SIGCONT)
+            self.stopped = False
+        wait_until(f"{NAMES[self.taker]} answers", lambda: broker.answers(self.address))
+
+    def make_topic(self, name, partitions, *configs):
+        """Returns when every partition is led."""
+        words = [word for config in configs for word in ("-c", config)]
+        tool(self.address, "topic", "create", name, "-p", str(partitions), *words)
+        wait_until(f"topic {name} is led", lambda: led(self.address, name) == partitions)
+
+    def remove_topic(self, name):
+        """Returns when its files are gone as far as that can be seen, and nothing waits to be written."""
+        tool(self.address, "topic", "delete", name, "--yes")
+        data = os.path.join(self.server.path, "data")
+        wait_until(f"the files of {name} are gone",
+                   lambda: not any(entry.startswith(f"{name}-") for entry in os.listdir(data)))
+        os.sync()
+
+
+def tool(address, *arguments):
+    ran = subprocess.run([broker.binary(), *arguments, "--bootstrap", address], capture_output=True, text=True,
+                         timeout=PATIENCE_SECONDS)
+    if ran.returncode != 0:
+        raise RuntimeError(f"ottla {' '.join(arguments)}: {ran.stderr.strip()}")
+    return ran.stdout
+
+
+def led(address, topic):
+    """Partitions with a leader; 0 while the broker does not know the topic."""
+    ran = subprocess.run([broker.binary(), "topic", "describe", topic, "-o", "json", "--bootstrap", address],
+                         capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    if ran.returncode != 0:
+        return 0
+    return sum(partition["leader"] >= 0 for partition in json.loads(ran.stdout)["topics"][0]["partitions"])
+
+
+def wait_until(what, condition):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what}: not within {PATIENCE_SECONDS} s")
+        time.sleep(POLL_SECONDS)
+
+
+def keep_logs(peers, folder):
+    """The servers' own logs, beside the figures."""
+    os.makedirs(folder, exist_ok=True)
+    for peer in peers:
+        shutil.copy(os.path.join(peer.server.path, f"log.{peer.server.lives}"),
+                    os.path.join(folder, f"{peer.taker}.log"))

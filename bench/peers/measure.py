@@ -1,0 +1,213 @@
+"""One taker in one case, once: its metrics, and the command that gave them."""
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+
+import broker
+import brokers
+import cases
+import connections
+import disk
+import generator
+import lives
+import loopback
+
+READ_TOPIC = "read"
+# What is read later is written at a pace that every broker holds, so that all of them hold the same bytes.
+WRITE_LOAD = cases.Load(4, 16, 64, 1024, requests_per_second=1_600)
+# A broker that was killed before gets less: the first life has made the log long.
+LATER_LIVES = 10
+WRITE_BYTES_PER_SECOND = WRITE_LOAD.requests_per_second * WRITE_LOAD.records * WRITE_LOAD.value_bytes
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything."""
+
+    rounds: int
+    seconds: float
+    warmup: float
+    read_megabytes: int
+    restart_megabytes: int
+    idle_connections: int
+    disk_mebibytes: int
+    # Of each broker before the first round: a JVM compiles what it meets.
+    warm_seconds: float
+
+
+MEASURE = Scale(rounds=5, seconds=4, warmup=1, read_megabytes=2_000, restart_megabytes=2_000, idle_connections=10_000,
+                disk_mebibytes=2_048, warm_seconds=10)
+QUICK = Scale(rounds=1, seconds=1, warmup=0.5, read_megabytes=50, restart_megabytes=20, idle_connections=200,
+              disk_mebibytes=64, warm_seconds=1)
+
+
+@dataclass
+class Outcome:
+    metrics: dict
+    durability: str = "none"
+    command: list = field(default_factory=list)
+    # File name of the generator's document.
+    result: str | None = None
+
+
+class Bench:
+    """What a run works with: the brokers by taker, the disk, where results go."""
+
+    def __init__(self, scale, out, peers):
+        self.scale = scale
+        self.out = out
+        self.peers = peers
+        self.disk = None
+        self.lives = {}
+        self.topics = 0
+
+    def seconds(self, case):
+        return case.seconds or self.scale.seconds
+
+    @contextlib.contextmanager
+    def running(self, taker):
+        """One broker awake, the others still."""
+        peer = self.peers[taker]
+        peer.go_on()
+        try:
+            yield peer
+        finally:
+            peer.stand_still()
+
+    @contextlib.contextmanager
+    def topic(self, peer, case):
+        """A fresh one of the case's, gone afterwards."""
+        self.topics += 1
+        name = f"{case.name}-{self.topics}"
+        peer.make_topic(name, case.load.partitions, *case.topic_configs)
+        try:
+            yield name
+        finally:
+            peer.remove_topic(name)
+
+    def disk_file(self):
+        if self.disk is None:
+            self.disk = disk.DiskFile(broker.directory("peers-disk"), self.scale.disk_mebibytes)
+        return self.disk
+
+    def close(self):
+        for life in self.lives.values():
+            life.close()
+        if self.disk is not None:
+            self.disk.remove()
+            os.rmdir(os.path.dirname(self.disk.path))
+
+
+def measure(bench, case, taker, number):
+    if taker in FLOORS:
+        return Outcome(FLOORS[taker](bench, case))
+    return KINDS[case.kind](bench, case, taker, number)
+
+
+FLOORS = {
+    cases.DISK: lambda bench, case: bench.disk_file().flushed_writes(
+        bench.seconds(case), case.load.requests_per_second),
+    cases.DISK_WRITE: lambda bench, case: bench.disk_file().sequential(bench.seconds(case) / 2, write=True),
+    cases.DISK_READ: lambda bench, case: bench.disk_file().sequential(bench.seconds(case) / 2, write=False),
+    cases.LOOPBACK: lambda bench, case: loopback.copying_sender(bench.seconds(case) / 2),
+}
+
+
+def produce(bench, case, taker, number):
+    with bench.running(taker) as peer, bench.topic(peer, case) as topic:
+        return generate(bench, case, peer, "produce", topic, number)
+
+
+def end_to_end(bench, case, taker, number):
+    with bench.running(taker) as peer, bench.topic(peer, case) as topic:
+        return generate(bench, case, peer, "end-to-end", topic, number)
+
+
+def beside_idle_connections(bench, case, taker, number):
+    count = bench.scale.idle_connections
+    with bench.running(taker) as peer, bench.topic(peer, case) as topic:
+        before = peer.server.memory_kib("VmRSS")
+        with connections.held(peer.address, count):
+            held = peer.server.memory_kib("VmRSS")
+            outcome = generate(bench, case, peer, "end-to-end", topic, number)
+    outcome.metrics["idle_connections"] = count
+    outcome.metrics["kib_per_connection"] = max(0, held - before) / count
+    return outcome
+
+
+def fetch(bench, case, taker, number):
+    """The same topic for every case that reads, written once."""
+    with bench.running(taker) as peer:
+        if brokers.led(peer.address, READ_TOPIC) == 0:
+            peer.make_topic(READ_TOPIC, case.load.partitions)
+            fill(bench, peer.address, READ_TOPIC, bench.scale.read_megabytes)
+        os.sync()
+        if case.name == "cold":
+            drop_page_cache()
+        return generate(bench, case, peer, "consume", READ_TOPIC, number)
+
+
+def fill(bench, address, topic, megabytes):
+    seconds = megabytes * 1e6 / WRITE_BYTES_PER_SECOND
+    words = generator.command("produce", address, topic, WRITE_LOAD, seconds, 0, ["--acks", "all", "--no-sink"])
+    generator.run(words, os.path.join(bench.out, "results", f"fill-{topic}-{address.rpartition(':')[2]}.json"), seconds)
+
+
+def drop_page_cache():
+    with open("/proc/sys/vm/drop_caches", "w") as file:
+        file.write("3\n")
+
+
+def generate(bench, case, peer, mode, topic, number):
+    """The generator beside a broker, with everything verified that it can verify."""
+    result = f"{number:02}-{case.name}-{peer.taker}.json"
+    options = ["--broker-pid", peer.pid, "--durability", peer.durability,
+               "--label", f"{brokers.NAMES[peer.taker]}, {case.name}"]
+    if mode != "consume":
+        options += ["--acks", "all", "--verify"]
+    # Its ceiling belongs to the case and its machine, not to a broker.
+    if peer.taker != case.takers[0] or not (number == 1 or case.sink_each_round):
+        options.append("--no-sink")
+    seconds = bench.seconds(case)
+    words = generator.command(mode, peer.address, topic, case.load, seconds, bench.scale.warmup, options)
+    found = generator.run(words, os.path.join(bench.out, "results", result), seconds)
+    return Outcome(generator.metrics(found) | {"void": found.get("void", [])}, peer.durability,
+                   [os.path.basename(words[0]), *words[1:]], result)
+
+
+def start(bench, case, taker, number):
+    return Outcome(lives.first_start(taker), brokers.DURABILITY[taker])
+
+
+def restart(bench, case, taker, number):
+    """A broker of its own, which lives on between rounds as a directory: each life leaves something to replay."""
+    if taker not in bench.lives:
+        bench.lives[taker] = lives.Killed(taker)
+    killed = bench.lives[taker]
+    megabytes = bench.scale.restart_megabytes / (LATER_LIVES if killed.written_megabytes else 1)
+    found = killed.after(megabytes, lambda *where: fill(bench, *where))
+    return Outcome(found, brokers.DURABILITY[taker])
+
+
+def warm(bench, peer):
+    """Every path that is measured later, before anything counts."""
+    load = cases.Load(8, 8, 4, 512)
+    with bench.running(peer.taker):
+        case = cases.produce("warm", "", load)
+        with bench.topic(peer, case) as topic:
+            for mode in ("produce", "end-to-end"):
+                words = generator.command(mode, peer.address, topic, load, bench.scale.warm_seconds / 2, 0,
+                                          ["--acks", "all", "--no-sink"])
+                generator.run(words, os.path.join(bench.out, "results", f"warm-{mode}-{peer.taker}.json"),
+                              bench.scale.warm_seconds)
+
+
+KINDS = {
+    cases.PRODUCE: produce,
+    cases.END_TO_END: end_to_end,
+    cases.FETCH: fetch,
+    cases.IDLE_CONNECTIONS: beside_idle_connections,
+    cases.START: start,
+    cases.RESTART: restart,
+}
