@@ -29,6 +29,8 @@ TEST_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 STOCK_JVM = ["-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
              "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-XX:MaxInlineLevel=15",
              "-Djava.awt.headless=true"]
+# For a client that is measured: compiled as far as its JVM goes.
+TOOL_JVM = ["-Xmx512m"]
 READY_SECONDS_MAX = 120
 POLL_SECONDS = 0.01
 # SIGTERM ends a Java process in order, and it says so with this code.
@@ -63,10 +65,10 @@ def command(name, *arguments, jvm=TEST_JVM):
     return ["java", *jvm, f"-Dlog4j2.configurationFile={LOG4J}", "-cp", os.path.join(libs(), "*"), name, *arguments]
 
 
-def tool(name, *arguments, timeout=120, **options):
+def tool(name, *arguments, timeout=120, jvm=TEST_JVM, **options):
     """Runs a class of the jars to its end: its exit code, `stdout` and `stderr` as text."""
     options = {"capture_output": True, "text": True, **options}
-    return subprocess.run(command(name, *arguments), timeout=timeout, **options)
+    return subprocess.run(command(name, *arguments, jvm=jvm), timeout=timeout, **options)
 
 
 class Kafka(broker.Server):
