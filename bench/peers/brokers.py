@@ -13,11 +13,10 @@ import broker
 import cases
 
 # A broker that stands still for minutes must not be fenced by its own controller.
-SESSION_TIMEOUT_MS = 3_600_000
+STANDING_STILL = "broker.session.timeout.ms=3600000"
 # Deleted files are gone before the next one is measured, not a minute later.
-DELETE_DELAY_MS = 500
-KAFKA_PROPERTIES = [f"broker.session.timeout.ms={SESSION_TIMEOUT_MS}",
-                    f"log.segment.delete.delay.ms={DELETE_DELAY_MS}", f"log.initial.task.delay.ms={DELETE_DELAY_MS}"]
+DELETING_AT_ONCE = ["log.segment.delete.delay.ms=500", "log.initial.task.delay.ms=500"]
+FLUSHING = "log.flush.interval.messages=1"
 DURABILITY = {cases.OTTLA: "flushed", cases.MEMORY: "memory", cases.KAFKA: "page cache",
               cases.KAFKA_FLUSHED: "flushed"}
 NAMES = {cases.OTTLA: "ottla", cases.MEMORY: "ottla memory", cases.KAFKA: "Kafka", cases.KAFKA_FLUSHED: "Kafka flushing"}
@@ -25,16 +24,12 @@ PATIENCE_SECONDS = 60
 POLL_SECONDS = 0.05
 
 
-def server(taker, path):
-    """Not started."""
-    match taker:
-        case cases.OTTLA | cases.MEMORY:
-            return broker.Broker(path, "--durability", DURABILITY[taker])
-        case cases.KAFKA:
-            return apache_kafka.Kafka(path, *KAFKA_PROPERTIES, jvm=apache_kafka.STOCK_JVM)
-        case cases.KAFKA_FLUSHED:
-            return apache_kafka.Kafka(path, *KAFKA_PROPERTIES, "log.flush.interval.messages=1",
-                                      jvm=apache_kafka.STOCK_JVM)
+def server(taker, path, *properties):
+    """Not started. `properties` are Kafka's alone."""
+    if taker in (cases.OTTLA, cases.MEMORY):
+        return broker.Broker(path, "--durability", DURABILITY[taker])
+    flushing = [FLUSHING] if taker == cases.KAFKA_FLUSHED else []
+    return apache_kafka.Kafka(path, *properties, *flushing, jvm=apache_kafka.STOCK_JVM)
 
 
 class Peer:
@@ -43,7 +38,7 @@ class Peer:
     def __init__(self, taker):
         self.taker = taker
         self.durability = DURABILITY[taker]
-        self.server = server(taker, broker.directory(f"peers-{taker}"))
+        self.server = server(taker, broker.directory(f"peers-{taker}"), STANDING_STILL, *DELETING_AT_ONCE)
         self.stopped = False
 
     def __enter__(self):
@@ -70,6 +65,8 @@ class Peer:
 
     def go_on(self):
         """Back once it answers."""
+        if not self.server.alive():
+            raise RuntimeError(f"{NAMES[self.taker]} ended with {self.server.process.returncode}")
         if self.stopped:
             os.kill(self.pid, signal.SIGCONT)
             self.stopped = False
@@ -104,7 +101,7 @@ def led(address, topic):
                          capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     if ran.returncode != 0:
         return 0
-    return sum(partition["leader"] >= 0 for partition in json.loads(ran.stdout)["topics"][0]["partitions"])
+    return sum(partition["leaderId"] >= 0 for partition in json.loads(ran.stdout)["topics"][0]["partitions"])
 
 
 def wait_until(what, condition):

@@ -62,9 +62,14 @@ def read(directory):
     path = os.path.join(directory, "rows.jsonl")
     if not os.path.exists(path):
         raise SystemExit(f"there is no {path}: name the directory of a run")
+    return recorded(path)
+
+
+def recorded(path):
+    """The first line is about the run."""
     with open(path) as file:
-        lines = [json.loads(line) for line in file]
-    return Figures(lines[0]["run"], lines[1:])
+        about, *rows = [json.loads(line) for line in file]
+    return Figures(about["run"], rows)
 
 
 def digits(value):

@@ -3,6 +3,7 @@
 Ours is this process with everything it started. Kernel threads are nobody's: they do the work of whom is measured. A
 process that ends is counted with the one that waited for it."""
 
+import dataclasses
 import os
 import time
 
@@ -30,10 +31,11 @@ class Watch:
     def end(self):
         seconds = time.monotonic() - self.began
         now = foreign_ticks()
-        ticks = {pid: (used - self.processes.get(pid, (0, name))[0], name) for pid, (used, name) in now.items()}
-        used = sum(count for count, _ in ticks.values())
+        # What a process used goes to the one that waits for it: the sum loses nothing by an end.
+        used = max(0, total(now) - total(self.processes))
+        busiest = max(now, key=lambda pid: now[pid].own - self.processes.get(pid, NEW).own, default=None)
         return Quiet(used / TICKS_PER_SECOND / seconds, (stolen_ticks() - self.stolen) / TICKS_PER_SECOND / seconds,
-                     (disk_busy_ms(self.device) - self.disk) / 1e3 / seconds, max(ticks.values(), default=(0, ""))[1])
+                     (disk_busy_ms(self.device) - self.disk) / 1e3 / seconds, now[busiest].name if busiest else "")
 
 
 class Quiet:
@@ -68,8 +70,25 @@ def wait(device, seconds_max, latency=True):
             return faults
 
 
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """CPU ticks so far: its own, and those of children that ended."""
+
+    name: str
+    parent: int
+    own: int
+    children: int
+
+
+NEW = Process("", 0, 0, 0)
+
+
+def total(processes):
+    return sum(process.own + process.children for process in processes.values())
+
+
 def foreign_ticks():
-    """{pid: (CPU ticks so far with children that ended, name)} of all that is neither ours nor the kernel's."""
+    """{pid: Process} of all that is neither ours nor the kernel's."""
     found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -82,16 +101,16 @@ def foreign_ticks():
         # The name stands in parentheses and may hold anything.
         command, _, rest = text.partition("(")[2].rpartition(")")
         fields = rest.split()
-        found[int(name)] = (int(fields[1]), sum(map(int, fields[11:15])), command)
+        found[int(name)] = Process(command, int(fields[1]), int(fields[11]) + int(fields[12]),
+                                   int(fields[13]) + int(fields[14]))
     ours = os.getpid()
-    return {pid: (ticks, command) for pid, (_, ticks, command) in found.items()
-            if not {ours, KERNEL_THREADS} & set(ancestry(pid, found))}
+    return {pid: process for pid, process in found.items() if not {ours, KERNEL_THREADS} & set(ancestry(pid, found))}
 
 
 def ancestry(pid, processes):
     while pid in processes:
         yield pid
-        pid = processes[pid][0]
+        pid = processes[pid].parent
 
 
 def stolen_ticks():

@@ -58,13 +58,14 @@ class Killed(Life):
         self.written_megabytes = 0
 
     def after(self, megabytes, fill):
-        """`fill(address, topic, megabytes)` writes."""
+        """`fill(address, topic, megabytes)` writes. Kafka's own session timeout is part of what it shows: until that has
+        passed, its controller takes the broker that was killed for alive."""
         if self.server.lives == 0:
             self.start()
             brokers.tool(self.server.address, "topic", "create", TOPIC, "-p", str(PARTITIONS))
-            brokers.wait_until("the topic is led", lambda: brokers.led(self.server.address, TOPIC) == PARTITIONS)
         else:
             self.server.process.send_signal(signal.SIGCONT)
+        brokers.wait_until("the topic is led", lambda: brokers.led(self.server.address, TOPIC) == PARTITIONS)
         fill(self.server.address, TOPIC, megabytes)
         self.written_megabytes += megabytes
         self.server.kill()

@@ -5,6 +5,7 @@ times."""
 import datetime
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -105,7 +106,7 @@ def attempted(bench, case, taker, number, device, allow_busy):
         outcome = measure.measure(bench, case, taker, number)
     except generator.Untrue as untrue:
         return row | {"state": "untrue", "why": untrue.findings}
-    except (generator.Failed, RuntimeError, OSError) as failure:
+    except (generator.Failed, AssertionError, RuntimeError, OSError, subprocess.SubprocessError) as failure:
         return row | {"state": "failed", "why": [str(failure)]}
     quiet = watch.end()
     void = outcome.metrics.pop("void", [])
