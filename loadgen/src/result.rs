@@ -33,6 +33,9 @@ pub(crate) struct RunResult {
     /// From the intended send of a record to its arrival in a consumer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) end_to_end: Option<Latency>,
+    /// A connection storm: from the dial to the first answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) connect: Option<Side>,
     pub(crate) timeline: Vec<Second>,
     /// Rates that were tried one after the other (step, ramp, SLO search), in this order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -131,6 +134,9 @@ pub(crate) struct Second {
     pub(crate) p99: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) max: Option<f64>,
+    /// Latencies acknowledged in this second, as [`Latency::histogram`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) histogram: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize, Debug)]
@@ -151,7 +157,8 @@ pub(crate) struct Generator {
     pub(crate) cpu_seconds: f64,
     /// `cpu_seconds` by measured second.
     pub(crate) cores: f64,
-    /// Requests written more than a bound after their intended time, as a share of all.
+    /// Requests that the generator itself took up more than a bound after their intended time, as a share of all.
+    /// One that waited for the broker (a full window, a connection that was down) is backlog, not lateness.
     pub(crate) late_share: f64,
     /// The same workload against the sink.
     #[serde(skip_serializing_if = "Option::is_none", default)]

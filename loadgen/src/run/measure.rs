@@ -1,0 +1,213 @@
+//! One measurement: a window, threads that produce and consume, and what they found.
+
+use super::parts;
+use crate::args::Mode;
+use crate::client::cluster::{Cluster, End, Topic};
+use crate::clock::{MILLISECOND_NS, SECOND_NS, now_ns};
+use crate::consume;
+use crate::cpu;
+use crate::failure::Failure;
+use crate::latency::Values;
+use crate::produce;
+use crate::produce::outcome::Keep;
+use crate::progress::{Phase, Progress, Window};
+use crate::schedule::Schedule;
+use crate::settings::Settings;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Between the plan and its first request: every thread is in its loop by then.
+const LEAD_NS: u64 = 100 * MILLISECOND_NS;
+/// After the last acknowledgement, consumers may take so long to meet its record.
+const CATCH_UP_NS_MAX: u64 = 5 * SECOND_NS;
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What makes requests due in this measurement.
+#[derive(Clone)]
+pub(crate) enum Drive {
+    Open(Arc<Schedule>),
+    Closed { in_flight: usize },
+}
+
+/// What a measurement needs to know about its broker.
+pub(crate) struct Place<'a> {
+    pub(crate) cluster: &'a mut Cluster,
+    pub(crate) topic: &'a Topic,
+    pub(crate) pool: &'a Arc<crate::workload::pool::Pool>,
+    /// Numbers of connections already used by measurements of this run: streams are never shared.
+    pub(crate) first_connection: u16,
+}
+
+pub(crate) struct Measured {
+    pub(crate) window: Window,
+    pub(crate) produced: Option<produce::outcome::Outcome>,
+    pub(crate) consumed: Option<consume::outcome::Outcome>,
+    /// The reader of old records beside a tail.
+    pub(crate) caught_up: Option<consume::outcome::Outcome>,
+    pub(crate) end_to_end: Option<Values>,
+    pub(crate) before: cpu::Reading,
+    pub(crate) after: cpu::Reading,
+    /// The window, or less when a reader was done before.
+    pub(crate) seconds: f64,
+}
+
+pub(crate) type Producing = JoinHandle<Result<produce::outcome::Outcome, Failure>>;
+pub(crate) type Consuming = JoinHandle<Result<consume::outcome::Outcome, Failure>>;
+
+pub(crate) fn measure(
+    settings: &Settings,
+    drive: &Drive,
+    place: &mut Place<'_>,
+    progress: &Arc<Progress>,
+) -> Result<Measured, Failure> {
+    let tail_from = place.cluster.offsets(place.topic, End::Latest)?;
+    let connections = match settings.has_producers() {
+        true => parts::connect(settings, place)?,
+        false => Vec::new(),
+    };
+    let start_ns = now_ns() + LEAD_NS;
+    let window_start = start_ns + settings.warmup.as_nanos() as u64;
+    let window = Window {
+        start_ns: window_start,
+        end_ns: window_start + settings.duration.as_nanos() as u64,
+    };
+    progress.plan(window);
+    progress.enter(Phase::WarmUp);
+    let stop = Arc::new(AtomicBool::new(false));
+    let keep = Keep {
+        samples: settings.keep_samples,
+        places: settings.waits_for_records(),
+        ledger: settings.verify,
+    };
+    let scene = parts::Scene {
+        settings,
+        window,
+        start_ns,
+        stop: stop.clone(),
+        progress,
+    };
+    let tails = match settings.waits_for_records() {
+        true => parts::tails(&scene, place, &tail_from)?,
+        false => Vec::new(),
+    };
+    let laps = match settings.mode {
+        Mode::Consume => parts::laps(&scene, place, &tail_from, settings.consumers)?,
+        Mode::CatchUp => parts::laps(&scene, place, &tail_from, 1)?,
+        _ => Vec::new(),
+    };
+    let producers = parts::producers(&scene, place, drive, keep, connections)?;
+    let (before, after) = watch(settings, progress, window, &laps);
+    progress.enter(Phase::Drain);
+    let produced = join(producers)?.into_iter().reduce(|mut all, one| {
+        all.merge(one);
+        all
+    });
+    if let Some(produced) = &produced {
+        let records = produced.requests * settings.records_per_batch as u64;
+        await_consumers(progress, records * tails.len().min(1) as u64);
+    }
+    stop.store(true, Relaxed);
+    let merge = |outcomes: Vec<consume::outcome::Outcome>| {
+        outcomes.into_iter().reduce(|mut all, one| {
+            all.merge(one);
+            all
+        })
+    };
+    let (consumed, caught_up) = (merge(join(tails)?), merge(join(laps)?));
+    let mut measured = Measured {
+        window,
+        produced,
+        consumed,
+        caught_up,
+        end_to_end: None,
+        before,
+        after,
+        seconds: crate::clock::seconds(window.end_ns - window.start_ns),
+    };
+    measured.join_ends();
+    measured.shorten(settings);
+    Ok(measured)
+}
+
+impl Measured {
+    fn join_ends(&mut self) {
+        let produced = self
+            .produced
+            .as_mut()
+            .and_then(|outcome| outcome.places.take());
+        let consumed = self
+            .consumed
+            .as_mut()
+            .and_then(|outcome| outcome.places.take());
+        if let (Some(produced), Some(consumed)) = (produced, consumed) {
+            let values = consume::join::latencies(produced, &consumed, self.window);
+            self.end_to_end = Some(values);
+        }
+    }
+
+    /// A reader that has read everything once is done: its time is what it took.
+    fn shorten(&mut self, settings: &Settings) {
+        if settings.mode == Mode::Consume
+            && settings.once
+            && let Some(read) = &self.caught_up
+        {
+            let taken = read.last_ns.saturating_sub(self.window.start_ns);
+            self.seconds = self.seconds.min(crate::clock::seconds(taken).max(1e-6));
+        }
+    }
+}
+
+/// Sleeps through the window; reads the CPU at both ends of it.
+fn watch(
+    settings: &Settings,
+    progress: &Progress,
+    window: Window,
+    readers: &[Consuming],
+) -> (cpu::Reading, cpu::Reading) {
+    let only_readers = !settings.has_producers();
+    let done = || only_readers && readers.iter().all(JoinHandle::is_finished);
+    sleep_until(window.start_ns, done);
+    progress.enter(Phase::Measure);
+    let before = cpu::read(settings.broker_pid);
+    sleep_until(window.end_ns, done);
+    (before, cpu::read(settings.broker_pid))
+}
+
+fn sleep_until(time_ns: u64, done: impl Fn() -> bool) {
+    loop {
+        let left = Duration::from_nanos(time_ns.saturating_sub(now_ns()));
+        if left.is_zero() || done() {
+            return;
+        }
+        thread::sleep(left.min(LOOK_INTERVAL * 5));
+    }
+}
+
+/// What was acknowledged is on its way to the consumers: they get a little time for it.
+fn await_consumers(progress: &Progress, records: u64) {
+    let deadline = now_ns() + CATCH_UP_NS_MAX;
+    let mut seen = (0, now_ns());
+    while records > 0 && now_ns() < deadline {
+        let consumed = progress.snapshot(usize::MAX).consumed_records;
+        if consumed != seen.0 {
+            seen = (consumed, now_ns());
+        } else if now_ns() - seen.1 > 3 * 100 * MILLISECOND_NS {
+            // Longer than a report takes to come: nothing more arrives.
+            return;
+        }
+        thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+fn join<T>(threads: Vec<JoinHandle<Result<T, Failure>>>) -> Result<Vec<T>, Failure> {
+    threads
+        .into_iter()
+        .map(|thread| {
+            thread
+                .join()
+                .map_err(|_| Failure::new("a thread panicked"))?
+        })
+        .collect()
+}
