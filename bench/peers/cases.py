@@ -19,7 +19,9 @@ DISK, DISK_WRITE, DISK_READ, LOOPBACK = "D", "W", "R", "L"
 
 PRODUCE = "produce"
 END_TO_END = "end_to_end"
-FETCH = "fetch"
+RECENT = "recent"
+READ = "read"
+CATCH_UP = "catch_up"
 IDLE_CONNECTIONS = "idle_connections"
 START = "start"
 RESTART = "restart"
@@ -29,6 +31,9 @@ ACK_LATENCIES = ("p50", "p99", "p99.9", "max")
 END_TO_END_LATENCIES = ("end_to_end_p50", "end_to_end_p99", "end_to_end_p99.9", "end_to_end_max")
 COST = ("cpu_per_request", "cpu_per_record", "resident_mib")
 THROUGHPUT = ("requests_per_second", "megabytes_per_second")
+
+# What Kafka has no counterpart of.
+OTTLAS_OWN = ("cold_read_mib",)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,10 @@ class Case:
     seconds: float | None = None
     # The generator measures its own ceiling in each round, not only in the first.
     sink_each_round: bool = False
+    # Before it, of what is read.
+    page_cache_dropped: bool = False
+    # What is read, is read to its end, and no second time.
+    once: bool = False
     topic_configs: tuple = field(default=())
 
     def expected(self, taker):
@@ -76,7 +85,7 @@ class Case:
             return ("megabytes_per_second",)
         if taker == DISK:
             return ("p50",)
-        return tuple(name for name in self.shows if "p99" not in name)
+        return tuple(name for name in self.shows if "p99" not in name and name not in OTTLAS_OWN)
 
 
 def produce(name, title, load, takers=BROKERS, **options):
@@ -88,10 +97,10 @@ def end_to_end(name, title, load, takers, kind=END_TO_END, extra=(), **options):
     return Case(name, title, kind, takers, load, shows=shows, latency=True, **options)
 
 
-def fetch(name, title, readers, **options):
-    # One partition a connection at most, so that eight readers read what one reads.
-    return Case(name, title, FETCH, (OTTLA, KAFKA), Load(readers, 1, 64, 1024),
-                shows=("megabytes_per_second", "cpu_per_record", "resident_mib"), **options)
+def fetch(name, title, kind, readers, **options):
+    """Each reader reads all of it, again and again."""
+    return Case(name, title, kind, (OTTLA, KAFKA), Load(readers, 1, 64, 1024),
+                shows=("megabytes_per_second", "cpu_per_record", "resident_mib", "cold_read_mib"), **options)
 
 
 OPEN_4000 = Load(4, 64, requests_per_second=4_000)
@@ -100,12 +109,11 @@ OPEN_16K = Load(4, 64, 16, 1024, requests_per_second=1_000)
 STANDARD = (
     Case("disk", "the disk alone, 1 MiB", FLOOR, (DISK_WRITE, DISK_READ), shows=("megabytes_per_second",)),
     Case("loopback", "the loopback alone", FLOOR, (LOOPBACK,), shows=("megabytes_per_second",)),
-    produce("one-100", "one in flight", Load(1, 1, partitions=1), latency=True),
+    produce("one-100", "one in flight", Load(1, 1, partitions=1), (OTTLA, KAFKA, KAFKA_FLUSHED), latency=True),
     produce("one-1k", "one in flight", Load(1, 1, value_bytes=1024, partitions=1), (*BROKERS, DISK),
             latency=True, sink_each_round=True),
     produce("one-16x1k", "one in flight", Load(1, 1, 16, 1024, partitions=1), (OTTLA, KAFKA, KAFKA_FLUSHED),
             latency=True),
-    produce("small-8x4", "single records", Load(8, 4), (OTTLA, KAFKA, KAFKA_FLUSHED)),
     produce("small", "single records", Load(32, 8)),
     produce("small-1000", "single records, many partitions", Load(32, 8, partitions=1_000), (OTTLA, KAFKA)),
     produce("single-1k", "single records, 64 in flight", Load(16, 4, value_bytes=1024),
@@ -114,22 +122,27 @@ STANDARD = (
     produce("batch-16x1k", "batches", Load(4, 4, 16, 1024)),
     produce("batch-64x1k", "batches", Load(4, 4, 64, 1024)),
     produce("batch-512x1k", "batches", Load(4, 4, 512, 1024), (OTTLA, KAFKA, KAFKA_FLUSHED)),
-    produce("open-1000", "open loop", Load(4, 64, requests_per_second=1_000), (*BROKERS, DISK), latency=True),
+    produce("open-1000", "open loop", Load(4, 64, requests_per_second=1_000), (OTTLA, KAFKA, KAFKA_FLUSHED, DISK),
+            latency=True),
     end_to_end("open-4000", "open loop, produce to fetch", OPEN_4000, (OTTLA, KAFKA, MEMORY, DISK)),
     end_to_end("idle", "the same beside idle connections", OPEN_4000, (OTTLA, KAFKA), IDLE_CONNECTIONS,
                extra=("idle_connections", "kib_per_connection")),
     end_to_end("open-16x1k", "open loop, produce to fetch", OPEN_16K, (OTTLA, KAFKA, MEMORY, KAFKA_FLUSHED, DISK)),
-    fetch("fetch-1", "fetch of recent data, 1 reader", 1),
-    fetch("fetch-8", "fetch of recent data, 8 readers", 8),
-    fetch("cold", "catch-up, page cache dropped, 1 reader", 1),
+    end_to_end("catch-up", "the same beside a consumer that reads old records", OPEN_4000, (OTTLA, KAFKA), CATCH_UP,
+               extra=("catch_up_megabytes_per_second",), page_cache_dropped=True),
+    fetch("fetch-1", "fetch of recent data, 1 reader", RECENT, 1),
+    fetch("fetch-8", "fetch of recent data, 8 readers", RECENT, 8),
+    fetch("cached", "fetch of more than ottla keeps and the page cache holds, 1 reader", READ, 1),
+    fetch("cold", "the same, page cache dropped", READ, 1, page_cache_dropped=True, once=True),
     Case("start", "start in an empty directory to the first answer; idle", START, (OTTLA, KAFKA),
          shows=("first_answer_ms", "idle_mib")),
     Case("restart", "kill -9 to the first answer", RESTART, (OTTLA, KAFKA),
          shows=("first_answer_ms", "written_megabytes")),
 )
 
-# Ten minutes of half of what Kafka's default reaches in a closed loop on two cores, with retention at work.
-LONG = (
+# Only when asked for. Ten minutes are half of what Kafka's default reaches in a closed loop on two cores.
+OTHERS = (
+    produce("small-8x4", "single records", Load(8, 4), (OTTLA, KAFKA, KAFKA_FLUSHED), standard=False),
     end_to_end("ten-minutes", "half load for ten minutes, retention at work",
                Load(4, 64, 16, 1024, requests_per_second=6_000), (OTTLA, KAFKA, DISK), standard=False, seconds=600,
                topic_configs=("retention.bytes=268435456", "segment.bytes=67108864")),
@@ -150,7 +163,7 @@ def curve():
         yield produce(f"curve-batch-{name}", "cost curve: batches", Load(4, 4, records, size), takers, standard=False)
 
 
-ALL = (*STANDARD, *LONG, *curve())
+ALL = (*STANDARD, *OTHERS, *curve())
 
 
 def named(names):

@@ -8,6 +8,8 @@ import subprocess
 import broker
 
 CHECK_FOUND_PROBLEMS = 3
+VOID = 4
+PRODUCE, CONSUME, END_TO_END, CATCH_UP = "produce", "consume", "end-to-end", "catch-up"
 FORMAT = 1
 # Beyond its own duration: preparation, the sink, reading everything back.
 PATIENCE_SECONDS = 180
@@ -35,13 +37,21 @@ def binary():
 
 def command(mode, address, topic, load, seconds, warmup, options):
     """`options` are flags with their values, as words."""
-    words = [binary(), "run", "--mode", mode, "--bootstrap", address, "--topic", topic,
-             "--partitions", load.partitions, "--connections", load.connections, "--in-flight", load.in_flight,
-             "--records-per-batch", load.records, "--value-size", load.value_bytes,
-             "--duration", f"{seconds:g}s", "--warmup", f"{warmup:g}s"]
-    if load.requests_per_second:
-        words += ["--rate", load.requests_per_second * load.records]
+    words = [binary(), "run", "--quiet", "--mode", mode, "--bootstrap", address, "--topic", topic,
+             "--partitions", load.partitions, "--duration", f"{seconds:g}s", "--warmup", f"{warmup:g}s"]
+    if mode == CONSUME:
+        words += ["--consumers", load.connections]
+    else:
+        words += ["--connections", load.connections, "--records-per-batch", load.records,
+                  "--value-size", load.value_bytes, "--acks", "all", *pace(load)]
     return [str(word) for word in [*words, *options]]
+
+
+def pace(load):
+    """An open loop has no bound on what is under way but a large one."""
+    if load.requests_per_second:
+        return ["--rate", load.requests_per_second * load.records]
+    return ["--in-flight", load.in_flight]
 
 
 def run(words, path, seconds):
@@ -60,7 +70,7 @@ def run(words, path, seconds):
         raise Failed(f"{path} is of format {result['format']}, not {FORMAT}")
     if ran.returncode == CHECK_FOUND_PROBLEMS:
         raise Untrue(findings(result))
-    if ran.returncode != 0 and not result.get("void"):
+    if ran.returncode not in (0, VOID):
         raise Failed(f"{shlex.join(words)}: exit code {ran.returncode}: {ran.stderr.strip()[-400:]}")
     return result
 
@@ -83,6 +93,8 @@ def metrics(result):
         found["errors"] = sum(side.get("errors", {}).values())
     if result.get("end_to_end"):
         found.update(latencies("end_to_end_", result["end_to_end"]))
+    if result.get("produce") and result.get("consume"):
+        found["read_megabytes_per_second"] = result["consume"]["megabytes_per_second"]
     process = result.get("broker")
     if process:
         found["cpu_per_request"] = process["cpu_microseconds_per_request"]

@@ -13,9 +13,12 @@ import generator
 import lives
 import loopback
 
-READ_TOPIC = "read"
+READ_TOPIC = "old"
+COLD_READS = "ottla_cold_read_bytes_total"
+MIB = 1 << 20
 # What is read later is written at a pace that every broker holds, so that all of them hold the same bytes.
 WRITE_LOAD = cases.Load(4, 16, 64, 1024, requests_per_second=1_600)
+ONCE_SECONDS_MAX = 60
 # A broker that was killed before gets less: the first life has made the log long.
 LATER_LIVES = 10
 WRITE_BYTES_PER_SECOND = WRITE_LOAD.requests_per_second * WRITE_LOAD.records * WRITE_LOAD.value_bytes
@@ -28,6 +31,7 @@ class Scale:
     rounds: int
     seconds: float
     warmup: float
+    recent_megabytes: int
     read_megabytes: int
     restart_megabytes: int
     idle_connections: int
@@ -36,9 +40,9 @@ class Scale:
     warm_seconds: float
 
 
-MEASURE = Scale(rounds=5, seconds=4, warmup=1, read_megabytes=2_000, restart_megabytes=2_000, idle_connections=10_000,
+MEASURE = Scale(rounds=5, seconds=4, warmup=1, recent_megabytes=32, read_megabytes=2_000, restart_megabytes=2_000, idle_connections=10_000,
                 disk_mebibytes=2_048, warm_seconds=10)
-QUICK = Scale(rounds=1, seconds=1, warmup=0.5, read_megabytes=50, restart_megabytes=20, idle_connections=200,
+QUICK = Scale(rounds=1, seconds=1, warmup=0.5, recent_megabytes=16, read_megabytes=50, restart_megabytes=20, idle_connections=200,
               disk_mebibytes=64, warm_seconds=1)
 
 
@@ -116,12 +120,12 @@ FLOORS = {
 
 def produce(bench, case, taker, number):
     with bench.running(taker) as peer, bench.topic(peer, case) as topic:
-        return generate(bench, case, peer, "produce", topic, number)
+        return generate(bench, case, peer, generator.PRODUCE, topic, number)
 
 
 def end_to_end(bench, case, taker, number):
     with bench.running(taker) as peer, bench.topic(peer, case) as topic:
-        return generate(bench, case, peer, "end-to-end", topic, number)
+        return generate(bench, case, peer, generator.END_TO_END, topic, number)
 
 
 def beside_idle_connections(bench, case, taker, number):
@@ -130,27 +134,56 @@ def beside_idle_connections(bench, case, taker, number):
         before = peer.server.memory_kib("VmRSS")
         with connections.held(peer.address, count):
             held = peer.server.memory_kib("VmRSS")
-            outcome = generate(bench, case, peer, "end-to-end", topic, number)
+            outcome = generate(bench, case, peer, generator.END_TO_END, topic, number)
     outcome.metrics["idle_connections"] = count
     outcome.metrics["kib_per_connection"] = max(0, held - before) / count
     return outcome
 
 
-def fetch(bench, case, taker, number):
-    """The same topic for every case that reads, written once."""
+def recent(bench, case, taker, number):
+    """What was just written, and fits into the memory that ottla has for it."""
+    with bench.running(taker) as peer, bench.topic(peer, case) as topic:
+        fill(bench, peer.address, topic, bench.scale.recent_megabytes)
+        return reading(bench, case, peer, generator.CONSUME, topic, number)
+
+
+def old(bench, case, taker, number):
     with bench.running(taker) as peer:
-        if brokers.led(peer.address, READ_TOPIC) == 0:
-            peer.make_topic(READ_TOPIC, case.load.partitions)
-            fill(bench, peer.address, READ_TOPIC, bench.scale.read_megabytes)
-        os.sync()
-        if case.name == "cold":
-            drop_page_cache()
-        return generate(bench, case, peer, "consume", READ_TOPIC, number)
+        return reading(bench, case, peer, generator.CONSUME, old_topic(bench, peer, case), number)
+
+
+def catch_up(bench, case, taker, number):
+    """Producers and a waiting consumer at the end of a topic that another consumer reads from its start."""
+    with bench.running(taker) as peer:
+        outcome = reading(bench, case, peer, generator.CATCH_UP, old_topic(bench, peer, case), number)
+        outcome.metrics["catch_up_megabytes_per_second"] = outcome.metrics.pop("read_megabytes_per_second")
+        return outcome
+
+
+def old_topic(bench, peer, case):
+    """One topic for every case that reads old records, written once."""
+    if brokers.led(peer.address, READ_TOPIC) == 0:
+        peer.make_topic(READ_TOPIC, case.load.partitions)
+        fill(bench, peer.address, READ_TOPIC, bench.scale.read_megabytes)
+    return READ_TOPIC
+
+
+def reading(bench, case, peer, mode, topic, number):
+    """With what ottla had to read from its disk."""
+    os.sync()
+    if case.page_cache_dropped:
+        drop_page_cache()
+    own = hasattr(peer.server, "metric")
+    before = peer.server.metric(COLD_READS) if own else 0
+    outcome = generate(bench, case, peer, mode, topic, number)
+    if own:
+        outcome.metrics["cold_read_mib"] = (peer.server.metric(COLD_READS) - before) / MIB
+    return outcome
 
 
 def fill(bench, address, topic, megabytes):
     seconds = megabytes * 1e6 / WRITE_BYTES_PER_SECOND
-    words = generator.command("produce", address, topic, WRITE_LOAD, seconds, 0, ["--acks", "all", "--no-sink"])
+    words = generator.command(generator.PRODUCE, address, topic, WRITE_LOAD, seconds, 0, ["--no-sink"])
     generator.run(words, os.path.join(bench.out, "results", f"fill-{topic}-{address.rpartition(':')[2]}.json"), seconds)
 
 
@@ -164,13 +197,17 @@ def generate(bench, case, peer, mode, topic, number):
     result = f"{number:02}-{case.name}-{peer.taker}.json"
     options = ["--broker-pid", peer.pid, "--durability", peer.durability,
                "--label", f"{brokers.NAMES[peer.taker]}, {case.name}"]
-    if mode != "consume":
-        options += ["--acks", "all", "--verify"]
+    # Of old records nobody knows who sent them.
+    if mode in (generator.PRODUCE, generator.END_TO_END):
+        options.append("--verify")
     # Its ceiling belongs to the case and its machine, not to a broker.
     if peer.taker != case.takers[0] or not (number == 1 or case.sink_each_round):
         options.append("--no-sink")
-    seconds = bench.seconds(case)
-    words = generator.command(mode, peer.address, topic, case.load, seconds, bench.scale.warmup, options)
+    seconds, warmup = bench.seconds(case), bench.scale.warmup
+    if case.once:
+        seconds, warmup = ONCE_SECONDS_MAX, 0
+        options.append("--once")
+    words = generator.command(mode, peer.address, topic, case.load, seconds, warmup, options)
     found = generator.run(words, os.path.join(bench.out, "results", result), seconds)
     return Outcome(generator.metrics(found) | {"void": found.get("void", [])}, peer.durability,
                    [os.path.basename(words[0]), *words[1:]], result)
@@ -196,9 +233,9 @@ def warm(bench, peer):
     with bench.running(peer.taker):
         case = cases.produce("warm", "", load)
         with bench.topic(peer, case) as topic:
-            for mode in ("produce", "end-to-end"):
+            for mode in (generator.PRODUCE, generator.END_TO_END):
                 words = generator.command(mode, peer.address, topic, load, bench.scale.warm_seconds / 2, 0,
-                                          ["--acks", "all", "--no-sink"])
+                                          ["--no-sink"])
                 generator.run(words, os.path.join(bench.out, "results", f"warm-{mode}-{peer.taker}.json"),
                               bench.scale.warm_seconds)
 
@@ -206,7 +243,9 @@ def warm(bench, peer):
 KINDS = {
     cases.PRODUCE: produce,
     cases.END_TO_END: end_to_end,
-    cases.FETCH: fetch,
+    cases.RECENT: recent,
+    cases.READ: old,
+    cases.CATCH_UP: catch_up,
     cases.IDLE_CONNECTIONS: beside_idle_connections,
     cases.START: start,
     cases.RESTART: restart,

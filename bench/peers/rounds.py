@@ -20,8 +20,9 @@ QUIET_SECONDS_MAX = 60
 # Between two measurements: what the last one left behind comes to rest.
 SETTLE_SECONDS_MAX = 15
 # Beside the measured seconds, on two cores: awake and at rest, topic, start of the generator, reading back, removal.
-OVERHEAD_SECONDS = {cases.PRODUCE: 3.5, cases.END_TO_END: 3.5, cases.FETCH: 1.5, cases.IDLE_CONNECTIONS: 6.0,
-                    cases.START: 2.5, cases.RESTART: 7.0, cases.FLOOR: 0.5}
+OVERHEAD_SECONDS = {cases.PRODUCE: 2.0, cases.END_TO_END: 1.5, cases.RECENT: 1.5, cases.READ: 0.5, cases.CATCH_UP: 0.7,
+                    cases.IDLE_CONNECTIONS: 3.0, cases.START: 2.5, cases.RESTART: 10.0, cases.FLOOR: 0.5}
+SINK_SECONDS = 2.5
 START_SECONDS = 45
 
 
@@ -48,7 +49,7 @@ class Rows:
 
 def estimate_seconds(scale, wanted):
     total = START_SECONDS + 4 * (scale.warm_seconds + 2)
-    if any(case.kind == cases.FETCH for case in wanted):
+    if any(case.kind in (cases.READ, cases.CATCH_UP) for case in wanted):
         total += 2 * scale.read_megabytes * 1e6 / measure.WRITE_BYTES_PER_SECOND
     if any(case.kind == cases.RESTART for case in wanted):
         total += 2 * scale.restart_megabytes * 1e6 / measure.WRITE_BYTES_PER_SECOND
@@ -56,7 +57,7 @@ def estimate_seconds(scale, wanted):
         for taker in case.takers:
             total += scale.rounds * taker_seconds(scale, case, taker)
         if case.load:
-            total += (scale.rounds if case.sink_each_round else 1) * (scale.seconds + scale.warmup)
+            total += (scale.rounds if case.sink_each_round else 1) * SINK_SECONDS
     return total
 
 
@@ -102,6 +103,7 @@ def attempted(bench, case, taker, number, device, allow_busy):
     row = {"case": case.name, "taker": taker, "round": number, "state": "counts", "why": [],
            "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "metrics": {}}
     watch = idle.Watch(device)
+    began = time.monotonic()
     try:
         outcome = measure.measure(bench, case, taker, number)
     except generator.Untrue as untrue:
@@ -111,7 +113,8 @@ def attempted(bench, case, taker, number, device, allow_busy):
     quiet = watch.end()
     void = outcome.metrics.pop("void", [])
     row |= {"metrics": rounded(outcome.metrics), "durability": outcome.durability, "command": outcome.command,
-            "result": outcome.result, "foreign_cores": round(quiet.foreign, 4), "steal_cores": round(quiet.steal, 4)}
+            "result": outcome.result, "foreign_cores": round(quiet.foreign, 4), "steal_cores": round(quiet.steal, 4),
+            "seconds": round(time.monotonic() - began, 1)}
     faults = quiet.faults(case.latency)
     if void:
         row |= {"state": "void", "why": void}

@@ -66,9 +66,9 @@ def loadgen(mode, load):
     def measured(bench, peer, topic):
         path = os.path.join(bench.out, "results", f"stock-{mode}-{peer.taker}.json")
         words = generator.command(mode, peer.address, topic, load, bench.scale.seconds, bench.scale.warmup,
-                                  ["--acks", "all", "--verify", "--no-sink"])
+                                  ["--verify", "--no-sink"])
         found = generator.metrics(generator.run(words, path, bench.scale.seconds))
-        prefix = "end_to_end_" if mode == "end-to-end" else ""
+        prefix = "end_to_end_" if mode == generator.END_TO_END else ""
         return Found(found["records_per_second"], found[f"{prefix}p50"], found.get(f"{prefix}p99", float("nan")), words)
     return measured
 
@@ -128,7 +128,7 @@ def checked(ran):
 
 
 TOOLS = (
-    Tool("ottla-loadgen", loadgen("produce", LOAD),
+    Tool("ottla-loadgen", loadgen(generator.PRODUCE, LOAD),
          "one record a request on a fixed schedule; from the intended send to the ack, in ns"),
     Tool("ProducerPerformance, linger.ms=0", producer_performance("linger.ms=0"),
          "from send() to the callback, whole ms; sends in bursts of its throttle, and what waits for one of five "
@@ -139,7 +139,7 @@ TOOLS = (
          "from produce() to the delivery report, us; one thread hands over to another, batches while requests are out"),
     Tool("rdkafka_performance", rdkafka_performance(),
          "the same with librdkafka's own linger of 5 ms"),
-    Tool("ottla-loadgen, one at a time", loadgen("end-to-end", SYNCHRONOUS_LOAD),
+    Tool("ottla-loadgen, one at a time", loadgen(generator.END_TO_END, SYNCHRONOUS_LOAD),
          "one record in flight; from the intended send to its arrival in a waiting consumer", "one at a time"),
     Tool("EndToEndLatency", end_to_end_latency,
          "send, wait for the ack, then fetch, one after the other: two round trips where a waiting consumer has one; "

@@ -10,7 +10,8 @@ HEADINGS = {
     "end_to_end_p99.9": "p99.9", "end_to_end_max": "max", "cpu_per_request": "broker CPU us/request",
     "cpu_per_record": "us/record", "resident_mib": "resident MiB", "first_answer_ms": "first answer ms",
     "idle_mib": "idle MiB", "written_megabytes": "MB written", "idle_connections": "idle connections",
-    "kib_per_connection": "KiB each",
+    "kib_per_connection": "KiB each", "catch_up_megabytes_per_second": "old records MB/s",
+    "cold_read_mib": "MiB read from disk",
 }
 FLOOR_NAMES = {cases.DISK: "disk alone, 4 KiB O_DSYNC", cases.DISK_WRITE: "disk alone, writes",
                cases.DISK_READ: "disk alone, reads", cases.LOOPBACK: "loopback alone, copying sender"}
@@ -56,7 +57,7 @@ def section(figures, case):
     generated = any(figures.values(case.name, taker, "generator_cores") for taker in figures.takers(case.name))
     headings = ["taker", "durability", "rounds", *(HEADINGS[metric] for metric in columns)]
     if generated:
-        headings += ["generator cores", "of its ceiling"]
+        headings += ["generator cores", "its sink"]
     lines += [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
     for taker in sorted(figures.takers(case.name), key=case.takers.index):
         rounds = sum((case.name, taker, number) in figures.cells for number in figures.rounds)
@@ -77,10 +78,14 @@ def spread(values):
 
 
 def ceiling(figures, case, taker):
-    """Records a second of this taker, by those of the sink in the same case."""
-    reached = figures.values(case.name, taker, "records_per_second")
-    sink = [value for other in figures.takers(case.name)
-            for value in figures.values(case.name, other, "sink_records_per_second")]
-    if not reached or not sink:
+    """What the same generator did against a broker that answers at once: its ceiling in a closed loop, and how much of
+    it this taker reached; its floor in an open one."""
+    def sink(metric):
+        return [value for other in figures.takers(case.name) for value in figures.values(case.name, other, metric)]
+    if case.load.requests_per_second:
+        floor = sink("sink_p50")
+        return f"ack p50 {digits(Spread(floor).median)} us" if floor else NOTHING
+    reached, most = figures.values(case.name, taker, "records_per_second"), sink("sink_records_per_second")
+    if not reached or not most:
         return NOTHING
-    return f"{Spread(reached).median / Spread(sink).median:.0%} of {digits(Spread(sink).median)} records/s"
+    return f"{Spread(reached).median / Spread(most).median:.0%} of {digits(Spread(most).median)} records/s"
