@@ -17,7 +17,7 @@ READ_TOPIC = "old"
 COLD_READS = "ottla_cold_read_bytes_total"
 MIB = 1 << 20
 # What is read later is written at a pace that every broker holds, so that all of them hold the same bytes.
-WRITE_LOAD = cases.Load(4, 16, 64, 1024, requests_per_second=1_600)
+WRITE_LOAD = cases.Load(4, 16, 64, 1024, requests_per_second=2_400)
 ONCE_SECONDS_MAX = 60
 # A broker that was killed before gets less: the first life has made the log long.
 LATER_LIVES = 10
@@ -42,7 +42,7 @@ class Scale:
 
 MEASURE = Scale(rounds=5, seconds=4, warmup=1, recent_megabytes=32, read_megabytes=2_000, restart_megabytes=2_000, idle_connections=10_000,
                 disk_mebibytes=2_048, warm_seconds=10)
-QUICK = Scale(rounds=1, seconds=1, warmup=0.5, recent_megabytes=16, read_megabytes=50, restart_megabytes=20, idle_connections=200,
+QUICK = Scale(rounds=1, seconds=1, warmup=0.5, recent_megabytes=16, read_megabytes=300, restart_megabytes=20, idle_connections=200,
               disk_mebibytes=64, warm_seconds=1)
 
 

@@ -25,7 +25,8 @@ import rounds
 sys.path.insert(0, os.path.join(broker.ROOT, "tests", "clients", "librdkafka"))
 import build  # noqa: E402
 
-RECORDS_PER_SECOND = 10_000
+# rdkafka_performance waits so long between two records, and forgets what it was late: above this it falls behind.
+RECORDS_PER_SECOND = 5_000
 RECORD_BYTES = 100
 PARTITIONS = 4
 # Of two tools at the same rate.
