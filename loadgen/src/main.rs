@@ -10,9 +10,11 @@
 mod args;
 mod client;
 mod clock;
+mod connections;
 mod consume;
 mod cpu;
 mod failure;
+mod group;
 mod latency;
 mod machine;
 mod net;
@@ -24,11 +26,13 @@ mod run;
 mod schedule;
 mod settings;
 mod sink;
+mod storm;
 mod summary;
 mod units;
+mod verify;
 mod workload;
 
-use args::{Cli, Command, RunArgs};
+use args::{Cli, Command, RunArgs, SloArgs};
 use clap::Parser as _;
 use failure::{Failure, Kind};
 use progress::Progress;
@@ -44,9 +48,10 @@ const VOID: u8 = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    connections::raise_file_limit();
     let outcome = match &cli.command {
         Some(Command::Sink(sink)) => sink::serve::run(sink).map(|()| ExitCode::SUCCESS),
-        Some(Command::Slo(_)) => Err(Failure::new("not yet")),
+        Some(Command::Slo(slo)) => search(slo),
         Some(Command::Run(run)) => make(run),
         None => make(&cli.run),
     };
@@ -68,6 +73,23 @@ fn make(args: &RunArgs) -> Result<ExitCode, Failure> {
         write(path, &lines)?;
     }
     hand_out(args, &done.result)
+}
+
+fn search(args: &SloArgs) -> Result<ExitCode, Failure> {
+    let settings = Settings::resolve(&args.run)?;
+    let progress = Progress::new();
+    let done = run::slo::run(args, &settings, &progress)?;
+    let code = hand_out(&args.run, &done.result)?;
+    let held = done
+        .result
+        .steps
+        .iter()
+        .filter(|step| step.held == Some(true));
+    match held.map(|step| step.rate).max_by(f64::total_cmp) {
+        Some(rate) => println!("highest rate that held: {rate:.0} records/s"),
+        None => return Err(Failure::new("no rate held the objective")),
+    }
+    Ok(code)
 }
 
 /// Writes and prints what was asked for, and says how it went.

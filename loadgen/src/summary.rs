@@ -1,6 +1,6 @@
 //! The result as a few lines of text.
 
-use crate::result::{Latency, RunResult, Side};
+use crate::result::{Latency, RunResult, Side, Step};
 use std::fmt::Write as _;
 
 pub(crate) fn text(result: &RunResult) -> String {
@@ -35,36 +35,32 @@ pub(crate) fn text(result: &RunResult) -> String {
             &side.latency,
         );
     }
-    for step in &result.steps {
-        let held = match step.held {
-            Some(true) => ", held",
-            Some(false) => ", not held",
-            None => "",
-        };
-        let grows = if step.backlog_grows {
-            ", backlog grows"
-        } else {
-            ""
-        };
-        let p99 = step
-            .latency
-            .percentiles
-            .get("p99")
-            .copied()
-            .unwrap_or(step.latency.max);
-        let _ = writeln!(
-            text,
-            "  step {:.0}/s: {:.0}/s, p99 {}{grows}{held}",
-            step.rate,
-            step.records_per_second,
-            micros(p99)
-        );
+    for step_made in &result.steps {
+        let _ = writeln!(text, "{}", step(step_made));
     }
     write_costs(&mut text, result);
     for reason in &result.void {
         let _ = writeln!(text, "VOID: {reason}");
     }
     text
+}
+
+/// One rate of several.
+pub(crate) fn step(step: &Step) -> String {
+    let held = match step.held {
+        Some(true) => ", held",
+        Some(false) => ", not held",
+        None => "",
+    };
+    let grows = if step.backlog_grows {
+        ", backlog grows"
+    } else {
+        ""
+    };
+    let p99 = step.latency.percentiles.get("p99").copied();
+    let p99 = micros(p99.unwrap_or(step.latency.max));
+    let (rate, done) = (step.rate, step.records_per_second);
+    format!("     step  {rate:.0} records/s asked, {done:.0} done, p99 {p99}{grows}{held}")
 }
 
 fn write_side(text: &mut String, name: &str, side: &Side) {

@@ -4,12 +4,16 @@ use super::floor;
 use super::measure::{Drive, Measured, Place, measure};
 use super::report;
 use crate::client::cluster::{Cluster, End, Topic, Wanted};
+use crate::client::connection::Connection;
 use crate::client::question::PRODUCE_VERSIONS;
 use crate::clock::wall_ms;
+use crate::connections;
 use crate::failure::Failure;
+use crate::produce::ledger::Ledger;
 use crate::progress::{Phase, Progress};
-use crate::result::{RunResult, Step};
+use crate::result::{RunResult, Step, Verification};
 use crate::settings::{Load, Settings};
+use crate::verify::read_back::{Promise, verify};
 use crate::workload::pool::{Pool, Recipe};
 use ottla::wire::ApiKey;
 use std::sync::Arc;
@@ -25,7 +29,10 @@ pub(crate) struct Conductor<'a> {
     next_connection: usize,
     /// Ends of the partitions before the first request.
     from: Vec<i64>,
-    measured: Option<Measured>,
+    /// What became of each batch, of every measurement of the run.
+    ledger: Ledger,
+    /// Held beside the workload, for as long as the run is.
+    _idle: Vec<Connection>,
 }
 
 /// The document, and what is too large for it.
@@ -65,6 +72,7 @@ impl<'a> Conductor<'a> {
             now_ms: wall_ms(),
         });
         let from = cluster.offsets(&topic, End::Latest)?;
+        let idle = connections::idle(&topic, settings.idle)?;
         Ok(Conductor {
             settings,
             progress,
@@ -74,7 +82,8 @@ impl<'a> Conductor<'a> {
             run,
             next_connection: 0,
             from,
-            measured: None,
+            ledger: Ledger::default(),
+            _idle: idle,
         })
     }
 
@@ -94,9 +103,26 @@ impl<'a> Conductor<'a> {
             first_connection: u16::try_from(self.next_connection)
                 .map_err(|_| Failure::new("more than 65535 connections in all"))?,
         };
-        let measured = measure(self.settings, &drive, &mut place, self.progress);
+        let mut measured = measure(self.settings, &drive, &mut place, self.progress)?;
         self.next_connection += self.settings.connections;
-        measured
+        let ledger = measured
+            .produced
+            .as_mut()
+            .and_then(|outcome| outcome.ledger.take());
+        self.ledger.merge(ledger.unwrap_or_default());
+        Ok(measured)
+    }
+
+    /// Reads back everything that was acknowledged since the conductor was made.
+    pub(crate) fn verify(&mut self) -> Result<Verification, Failure> {
+        self.progress.enter(Phase::Verify);
+        let promise = Promise {
+            run: self.run,
+            records_per_batch: self.settings.records_per_batch as u64,
+            ledger: &self.ledger,
+            from: &self.from,
+        };
+        verify(&mut self.cluster, &self.topic, &promise)
     }
 
     pub(crate) fn cluster_id(&self) -> Option<String> {
@@ -116,33 +142,51 @@ impl<'a> Conductor<'a> {
 pub(crate) fn run(settings: &Settings, progress: &Arc<Progress>) -> Result<Done, Failure> {
     let started = report::now();
     let mut conductor = Conductor::new(settings, progress)?;
+    let Load::Steps(rates) = &settings.load else {
+        let measured = conductor.measure(&settings.load)?;
+        return finish(conductor, measured, &settings.load, started);
+    };
     let mut steps = Vec::new();
-    let measured = match &settings.load {
-        Load::Steps(rates) => {
-            let mut last = None;
-            for &rate in rates {
-                let one = conductor.measure(&Load::Open {
-                    from: rate,
-                    to: rate,
-                })?;
-                steps.push(step(rate, &one, &conductor.timeline(), settings));
-                last = Some(one);
-            }
-            last.expect("there is a rate")
-        }
-        load => conductor.measure(load)?,
+    let mut last = None;
+    for &rate in rates {
+        let load = Load::Open {
+            from: rate,
+            to: rate,
+        };
+        let measured = conductor.measure(&load)?;
+        steps.push(step(rate, &measured, &conductor.timeline(), settings));
+        last = Some((load, measured));
+    }
+    let (load, measured) = last.expect("there is a rate");
+    let mut done = finish(conductor, measured, &load, started)?;
+    done.result.steps = steps;
+    Ok(done)
+}
+
+/// After the last measurement: what was promised is read back, the sink shows what the generator can do, and all of it
+/// becomes one document.
+pub(crate) fn finish(
+    mut conductor: Conductor<'_>,
+    measured: Measured,
+    load: &Load,
+    started: String,
+) -> Result<Done, Failure> {
+    let settings = conductor.settings;
+    let verification = match settings.verify {
+        true => Some(conductor.verify()?),
+        false => None,
     };
     let sink = match settings.sink_floor {
         Some(length) if settings.has_producers() => {
-            progress.enter(Phase::Sink);
-            Some(floor::measure(settings, length)?)
+            conductor.progress.enter(Phase::Sink);
+            Some(floor::measure(settings, load, length)?)
         }
         _ => None,
     };
-    progress.enter(Phase::Done);
-    let mut document = report::document(&conductor, &measured, started);
-    document.steps = steps;
+    conductor.progress.enter(Phase::Done);
+    let mut document = report::document(&conductor, &measured, load, started);
     document.generator.sink = sink;
+    document.verify = verification;
     document.void = report::void(&document);
     Ok(Done {
         result: document,

@@ -53,7 +53,11 @@ impl Drop for SinkProcess {
     }
 }
 
-pub(crate) fn measure(settings: &Settings, length: Duration) -> Result<SinkRun, Failure> {
+pub(crate) fn measure(
+    settings: &Settings,
+    load: &Load,
+    length: Duration,
+) -> Result<SinkRun, Failure> {
     let sink = SinkProcess::start()?;
     let mode = match settings.mode {
         // The sink knows no groups, and holds nothing old.
@@ -64,18 +68,9 @@ pub(crate) fn measure(settings: &Settings, length: Duration) -> Result<SinkRun, 
         bootstrap: sink.address.clone(),
         topic_configs: Vec::new(),
         mode,
-        load: match &settings.load {
-            Load::Steps(rates) => {
-                let highest = rates.iter().copied().fold(f64::MIN, f64::max);
-                Load::Open {
-                    from: highest,
-                    to: highest,
-                }
-            }
-            load => load.clone(),
-        },
         duration: length,
         warmup: settings.warmup.min(WARMUP_MAX),
+        idle: 0,
         verify: false,
         keep_samples: false,
         broker_pid: None,
@@ -83,7 +78,7 @@ pub(crate) fn measure(settings: &Settings, length: Duration) -> Result<SinkRun, 
     };
     let progress = Progress::new();
     let mut conductor = Conductor::new(&settings, &progress)?;
-    let measured = conductor.measure(&settings.load)?;
+    let measured = conductor.measure(load)?;
     let outcome = measured
         .produced
         .as_ref()

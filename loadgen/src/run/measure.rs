@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::latency::Values;
 use crate::produce;
 use crate::produce::outcome::Keep;
-use crate::progress::{Phase, Progress, Window};
+use crate::progress::{Phase, Progress, Reporter, Window};
 use crate::schedule::Schedule;
 use crate::settings::Settings;
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub(crate) struct Measured {
     pub(crate) consumed: Option<consume::outcome::Outcome>,
     /// The reader of old records beside a tail.
     pub(crate) caught_up: Option<consume::outcome::Outcome>,
+    /// Connections that came and went.
+    pub(crate) stormed: Option<produce::outcome::Outcome>,
     pub(crate) end_to_end: Option<Values>,
     pub(crate) before: cpu::Reading,
     pub(crate) after: cpu::Reading,
@@ -67,6 +69,11 @@ pub(crate) fn measure(
         true => parts::connect(settings, place)?,
         false => Vec::new(),
     };
+    let stop = Arc::new(AtomicBool::new(false));
+    let group = match settings.mode {
+        Mode::Groups => Some(parts::group(settings, place, &tail_from, &stop)?),
+        _ => None,
+    };
     let start_ns = now_ns() + LEAD_NS;
     let window_start = start_ns + settings.warmup.as_nanos() as u64;
     let window = Window {
@@ -75,7 +82,6 @@ pub(crate) fn measure(
     };
     progress.plan(window);
     progress.enter(Phase::WarmUp);
-    let stop = Arc::new(AtomicBool::new(false));
     let keep = Keep {
         samples: settings.keep_samples,
         places: settings.waits_for_records(),
@@ -88,9 +94,10 @@ pub(crate) fn measure(
         stop: stop.clone(),
         progress,
     };
-    let tails = match settings.waits_for_records() {
-        true => parts::tails(&scene, place, &tail_from)?,
-        false => Vec::new(),
+    let tails = match (group, settings.waits_for_records()) {
+        (Some(group), _) => group.start(|| (window, Reporter::new(progress, window))),
+        (None, true) => parts::tails(&scene, place, &tail_from)?,
+        (None, false) => Vec::new(),
     };
     let laps = match settings.mode {
         Mode::Consume => parts::laps(&scene, place, &tail_from, settings.consumers)?,
@@ -98,6 +105,10 @@ pub(crate) fn measure(
         _ => Vec::new(),
     };
     let producers = parts::producers(&scene, place, drive, keep, connections)?;
+    let storm = match settings.mode {
+        Mode::Storm => vec![parts::storm(&scene, place, drive)?],
+        _ => Vec::new(),
+    };
     let (before, after) = watch(settings, progress, window, &laps);
     progress.enter(Phase::Drain);
     let produced = join(producers)?.into_iter().reduce(|mut all, one| {
@@ -118,6 +129,7 @@ pub(crate) fn measure(
     let (consumed, caught_up) = (merge(join(tails)?), merge(join(laps)?));
     let mut measured = Measured {
         window,
+        stormed: join(storm)?.pop(),
         produced,
         consumed,
         caught_up,
@@ -166,7 +178,7 @@ fn watch(
     window: Window,
     readers: &[Consuming],
 ) -> (cpu::Reading, cpu::Reading) {
-    let only_readers = !settings.has_producers();
+    let only_readers = settings.mode == Mode::Consume;
     let done = || only_readers && readers.iter().all(JoinHandle::is_finished);
     sleep_until(window.start_ns, done);
     progress.enter(Phase::Measure);

@@ -10,3 +10,4 @@ pub(crate) mod floor;
 pub(crate) mod measure;
 pub(crate) mod parts;
 pub(crate) mod report;
+pub(crate) mod slo;

@@ -8,17 +8,22 @@ use crate::client::question::{PRODUCE_VERSIONS, Question};
 use crate::consume::fetcher::{Course, Cursor, Fetcher};
 use crate::consume::worker as consuming;
 use crate::failure::Failure;
+use crate::group::gather::Group;
 use crate::produce::outcome::Keep;
 use crate::produce::producer::Connected;
 use crate::produce::worker::{self as producing, Pace};
 use crate::progress::{Progress, Reporter, Window};
 use crate::schedule::Slots;
 use crate::settings::Settings;
+use crate::storm;
 use ottla::wire::ApiKey;
 use ottla::wire::fetch::FetchRequest;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+
+/// Connections of a storm that are being dialled at once.
+const DIALS_MAX: usize = 10_000;
 
 /// What every thread of a measurement is told.
 pub(crate) struct Scene<'a> {
@@ -125,6 +130,46 @@ pub(crate) fn producers(
         .into_iter()
         .map(|plan| spawn("produce", move || producing::run(plan)))
         .collect()
+}
+
+/// Members that share the partitions out, all of them there before the first request.
+pub(crate) fn group(
+    settings: &Settings,
+    place: &Place<'_>,
+    from: &[i64],
+    stop: &Arc<AtomicBool>,
+) -> Result<Group, Failure> {
+    let (count, bytes) = (settings.consumers, settings.fetch_bytes);
+    Group::gather(&settings.bootstrap, place.topic, from, count, bytes, stop)
+}
+
+pub(crate) fn storm(
+    scene: &Scene<'_>,
+    place: &Place<'_>,
+    drive: &Drive,
+) -> Result<Producing, Failure> {
+    let settings = scene.settings;
+    let plan = storm::Plan {
+        address: place.topic.leaders[0].clone(),
+        pace: match drive {
+            Drive::Closed { in_flight } => Pace::Closed {
+                in_flight: *in_flight,
+            },
+            Drive::Open(schedule) => {
+                Pace::Open(Slots::new(schedule, 0, 1, settings.arrivals, settings.tick))
+            }
+        },
+        window: scene.window,
+        start_ns: scene.start_ns,
+        give_up_ns: scene.window.end_ns + settings.drain.as_nanos() as u64,
+        in_flight_max: settings.max_in_flight.min(DIALS_MAX),
+        keep: Keep {
+            samples: settings.keep_samples,
+            ..Keep::default()
+        },
+        reporter: Reporter::new(scene.progress, scene.window),
+    };
+    spawn("storm", move || storm::run(plan))
 }
 
 /// Consumers that wait at the end of every partition.

@@ -24,10 +24,11 @@ pub(crate) fn now() -> String {
 pub(crate) fn document(
     conductor: &Conductor<'_>,
     measured: &Measured,
+    load: &Load,
     started: String,
 ) -> RunResult {
     let settings = conductor.settings;
-    let intended = intended(settings);
+    let intended = intended(load);
     let produce = measured
         .produced
         .as_ref()
@@ -60,6 +61,7 @@ pub(crate) fn document(
                 sum(|side| side.records),
             )
         });
+    let sent = measured.produced.as_ref().or(measured.stormed.as_ref());
     let cpu_seconds = measured.after.own - measured.before.own;
     RunResult {
         format: FORMAT,
@@ -74,7 +76,7 @@ pub(crate) fn document(
             cluster_id: conductor.cluster_id(),
             durability: settings.durability.clone(),
         },
-        loop_kind: match settings.load {
+        loop_kind: match load {
             Load::Closed { .. } => LoopKind::Closed,
             _ => LoopKind::Open,
         },
@@ -82,13 +84,20 @@ pub(crate) fn document(
         produce,
         consume,
         end_to_end: measured.end_to_end.as_ref().map(summary),
-        connect: None,
+        connect: measured
+            .stormed
+            .as_ref()
+            .map(|outcome| produced(outcome, measured.seconds, intended)),
         timeline: conductor.timeline(),
         steps: Vec::new(),
         generator: Generator {
             cpu_seconds,
             cores: cpu_seconds / measured.seconds,
-            late_share: measured.produced.as_ref().map_or(0.0, Outcome::late_share),
+            late_share: measured
+                .produced
+                .as_ref()
+                .or(measured.stormed.as_ref())
+                .map_or(0.0, Outcome::late_share),
             sink: None,
         },
         broker,
@@ -128,11 +137,10 @@ pub(crate) fn backlog_grows(seconds: &[Second], requests_per_second: f64) -> boo
     !second.is_empty() && last as f64 > allowed
 }
 
-fn intended(settings: &Settings) -> Option<f64> {
-    match settings.load {
+fn intended(load: &Load) -> Option<f64> {
+    match load {
         Load::Open { from, to } => Some((from + to) / 2.0),
-        Load::Steps(ref rates) => rates.last().copied(),
-        Load::Closed { .. } => None,
+        Load::Closed { .. } | Load::Steps(_) => None,
     }
 }
 

@@ -1,0 +1,210 @@
+//! What a log must hold after a run, against what it holds.
+//!
+//! Records are shown to the judge as they lie in the log, partition by partition. Memory is a bit for each record
+//! sent, and what the ledger knows of each batch.
+
+use crate::produce::ledger::{Fate, Ledger};
+use crate::result::Verification;
+use crate::workload::stamp::{Stamp, Stream};
+use std::collections::BTreeMap;
+
+/// Findings told in words.
+const FINDINGS_MAX: usize = 20;
+
+pub(crate) struct Judge<'a> {
+    run: u64,
+    records_per_batch: u64,
+    ledger: &'a Ledger,
+    streams: BTreeMap<Stream, Seen>,
+    read_back: u64,
+    duplicated: u64,
+    reordered: u64,
+    corrupted: u64,
+    unacknowledged_found: u64,
+    findings: Vec<String>,
+}
+
+/// Of one stream.
+struct Seen {
+    records: Vec<u64>,
+    /// One past the highest sequence met.
+    next: u64,
+}
+
+/// Where a record was met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Spot {
+    pub(crate) partition: usize,
+    pub(crate) offset: i64,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(run: u64, records_per_batch: u64, ledger: &'a Ledger) -> Judge<'a> {
+        let streams = ledger.streams().map(|(stream, batches)| {
+            let words = (batches * records_per_batch).div_ceil(64) as usize;
+            let seen = Seen {
+                records: vec![0; words],
+                next: 0,
+            };
+            (stream, seen)
+        });
+        Judge {
+            run,
+            records_per_batch,
+            ledger,
+            streams: streams.collect(),
+            read_back: 0,
+            duplicated: 0,
+            reordered: 0,
+            corrupted: 0,
+            unacknowledged_found: 0,
+            findings: Vec::new(),
+        }
+    }
+
+    /// A batch that is not what its checksum says, or no batch at all.
+    pub(crate) fn broken_batch(&mut self, spot: Spot, what: &str) {
+        self.corrupted += 1;
+        self.find(spot, what);
+    }
+
+    pub(crate) fn record(&mut self, spot: Spot, key: Option<&[u8]>, value: Option<&[u8]>) {
+        self.read_back += 1;
+        let Some(stamp) = value.and_then(|value| Stamp::read(key, value)) else {
+            self.corrupted += 1;
+            return self.find(
+                spot,
+                "the record was changed, or nobody in this run sent it",
+            );
+        };
+        if stamp.run != self.run {
+            // Another run's, and intact: two runs may share a topic.
+            return;
+        }
+        let batch = stamp.sequence / self.records_per_batch;
+        let Some(fate) = self.ledger.fate(stamp.stream, batch) else {
+            self.corrupted += 1;
+            return self.find(spot, "the record claims a sequence that was never sent");
+        };
+        if usize::from(stamp.stream.partition) != spot.partition {
+            self.reordered += 1;
+            let sent_to = stamp.stream.partition;
+            return self.find(spot, &format!("the record was sent to partition {sent_to}"));
+        }
+        if self.first_time(&stamp, spot) {
+            self.place(&stamp, fate, spot);
+        }
+    }
+
+    fn first_time(&mut self, stamp: &Stamp, spot: Spot) -> bool {
+        let seen = self
+            .streams
+            .get_mut(&stamp.stream)
+            .expect("the ledger knows it");
+        let (word, bit) = ((stamp.sequence / 64) as usize, 1 << (stamp.sequence % 64));
+        if seen.records[word] & bit != 0 {
+            self.duplicated += 1;
+            self.find(
+                spot,
+                &format!(
+                    "record {} of {} once more",
+                    stamp.sequence,
+                    named(stamp.stream)
+                ),
+            );
+            return false;
+        }
+        seen.records[word] |= bit;
+        true
+    }
+
+    fn place(&mut self, stamp: &Stamp, fate: Fate, spot: Spot) {
+        let seen = self
+            .streams
+            .get_mut(&stamp.stream)
+            .expect("the ledger knows it");
+        let is_behind = stamp.sequence < seen.next;
+        seen.next = seen.next.max(stamp.sequence + 1);
+        let within = (stamp.sequence % self.records_per_batch) as i64;
+        match fate {
+            Fate::Unknown => self.unacknowledged_found += 1,
+            Fate::Acknowledged { .. } if is_behind => {
+                self.reordered += 1;
+                let stream = named(stamp.stream);
+                self.find(
+                    spot,
+                    &format!(
+                        "record {} of {stream} comes behind a later one",
+                        stamp.sequence
+                    ),
+                );
+            }
+            Fate::Acknowledged {
+                base_offset: Some(base),
+            } if base + within != spot.offset => {
+                self.reordered += 1;
+                self.find(
+                    spot,
+                    &format!("the record was acknowledged at offset {}", base + within),
+                );
+            }
+            Fate::Acknowledged { .. } => {}
+        }
+    }
+
+    /// The last word, when everything was shown.
+    pub(crate) fn verdict(mut self) -> Verification {
+        let (mut acknowledged, mut lost) = (0, 0);
+        for (stream, batches) in self.ledger.streams() {
+            for batch in 0..batches {
+                let Some(Fate::Acknowledged { base_offset }) = self.ledger.fate(stream, batch)
+                else {
+                    continue;
+                };
+                acknowledged += self.records_per_batch;
+                let first = batch * self.records_per_batch;
+                let seen = &self.streams[&stream];
+                let missing = (first..first + self.records_per_batch).filter(|sequence| {
+                    seen.records[(sequence / 64) as usize] & 1 << (sequence % 64) == 0
+                });
+                let missing: Vec<u64> = missing.collect();
+                lost += missing.len() as u64;
+                if let Some(sequence) = missing.first() {
+                    let spot = Spot {
+                        partition: usize::from(stream.partition),
+                        offset: base_offset.map_or(-1, |base| base + (sequence - first) as i64),
+                    };
+                    self.find(
+                        spot,
+                        &format!("record {sequence} of {} is lost", named(stream)),
+                    );
+                }
+            }
+        }
+        Verification {
+            acknowledged,
+            read_back: self.read_back,
+            lost,
+            duplicated: self.duplicated,
+            reordered: self.reordered,
+            corrupted: self.corrupted,
+            unacknowledged_found: self.unacknowledged_found,
+            findings: self.findings,
+        }
+    }
+
+    fn find(&mut self, spot: Spot, what: &str) {
+        if self.findings.len() < FINDINGS_MAX {
+            let Spot { partition, offset } = spot;
+            self.findings
+                .push(format!("partition {partition} offset {offset}: {what}"));
+        }
+    }
+}
+
+fn named(stream: Stream) -> String {
+    format!("connection {}", stream.connection)
+}
+
+#[cfg(test)]
+mod tests;
