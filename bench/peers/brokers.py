@@ -42,13 +42,17 @@ class Peer:
         self.stopped = False
 
     def __enter__(self):
-        self.server.__enter__()
+        try:
+            self.server.start()
+        except BaseException:
+            # Also when this process is told to end meanwhile: nobody else would end it.
+            self.__exit__()
+            raise
         return self
 
-    def __exit__(self, failure, *rest):
-        if self.server.alive():
-            self.go_on()
-        self.server.__exit__(failure, *rest)
+    def __exit__(self, *_):
+        # Its log is kept elsewhere (`keep_log`), and its data is nothing but the generator's.
+        self.server.__exit__(None, None, None)
 
     @property
     def address(self):
@@ -112,9 +116,9 @@ def wait_until(what, condition):
         time.sleep(POLL_SECONDS)
 
 
-def keep_logs(peers, folder):
-    """The servers' own logs, beside the figures."""
+def keep_log(server, folder, name):
+    """A server's own log of its last life, beside the figures."""
     os.makedirs(folder, exist_ok=True)
-    for peer in peers:
-        shutil.copy(os.path.join(peer.server.path, f"log.{peer.server.lives}"),
-                    os.path.join(folder, f"{peer.taker}.log"))
+    log = os.path.join(server.path, f"log.{server.lives}")
+    if os.path.exists(log):
+        shutil.copy(log, os.path.join(folder, f"{name}.log"))

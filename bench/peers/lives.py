@@ -6,6 +6,7 @@ import time
 
 import broker
 import brokers
+import connections
 
 TOPIC = "much"
 PARTITIONS = 4
@@ -14,20 +15,26 @@ SETTLE_SECONDS = 1.0
 KIB_PER_MIB = 1024
 
 
-def first_start(taker):
-    """Of a process in an empty directory, which Kafka wants formatted: that does not count."""
-    with Life(taker, "start") as life:
+def first_start(taker, idle_connections, logs):
+    """Of a process in an empty directory, which Kafka wants formatted: that does not count. Memory is that of a process
+    that has done nothing yet, so that it cannot come from what others have given back."""
+    with Life(taker, "start", logs) as life:
         first_answer_ms = life.start()
         time.sleep(SETTLE_SECONDS)
-        idle_mib = life.server.memory_kib("VmRSS") / KIB_PER_MIB
-    return {"first_answer_ms": first_answer_ms, "idle_mib": idle_mib}
+        idle_kib = life.server.memory_kib("VmRSS")
+        with connections.held(life.server.address, idle_connections):
+            held_kib = life.server.memory_kib("VmRSS")
+    return {"first_answer_ms": first_answer_ms, "idle_mib": idle_kib / KIB_PER_MIB, "idle_connections": idle_connections,
+            "kib_per_connection": (held_kib - idle_kib) / idle_connections}
 
 
 class Life:
     """A broker of its own directory, which goes when this does."""
 
-    def __init__(self, taker, name):
-        self.server = brokers.server(taker, broker.directory(f"{name}-{taker}"))
+    def __init__(self, taker, name, logs):
+        self.name = f"{name}-{taker}"
+        self.logs = logs
+        self.server = brokers.server(taker, broker.directory(self.name))
         self.server.prepare()
 
     def __enter__(self):
@@ -47,14 +54,15 @@ class Life:
     def close(self):
         if self.server.process is not None and self.server.alive():
             self.server.kill()
+        brokers.keep_log(self.server, self.logs, self.name)
         shutil.rmtree(self.server.path, ignore_errors=True)
 
 
 class Killed(Life):
     """Written to and killed, again and again; each life leaves something to replay."""
 
-    def __init__(self, taker):
-        super().__init__(taker, "restart")
+    def __init__(self, taker, logs):
+        super().__init__(taker, "restart", logs)
         self.written_megabytes = 0
 
     def after(self, megabytes, fill):

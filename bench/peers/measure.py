@@ -61,6 +61,7 @@ class Bench:
     def __init__(self, scale, out, peers):
         self.scale = scale
         self.out = out
+        self.logs = os.path.join(out, "logs")
         self.peers = peers
         self.disk = None
         self.lives = {}
@@ -96,6 +97,8 @@ class Bench:
         return self.disk
 
     def close(self):
+        for peer in self.peers.values():
+            brokers.keep_log(peer.server, self.logs, peer.taker)
         for life in self.lives.values():
             life.close()
         if self.disk is not None:
@@ -129,14 +132,10 @@ def end_to_end(bench, case, taker, number):
 
 
 def beside_idle_connections(bench, case, taker, number):
-    count = bench.scale.idle_connections
     with bench.running(taker) as peer, bench.topic(peer, case) as topic:
-        before = peer.server.memory_kib("VmRSS")
-        with connections.held(peer.address, count):
-            held = peer.server.memory_kib("VmRSS")
+        with connections.held(peer.address, bench.scale.idle_connections):
             outcome = generate(bench, case, peer, generator.END_TO_END, topic, number)
-    outcome.metrics["idle_connections"] = count
-    outcome.metrics["kib_per_connection"] = max(0, held - before) / count
+    outcome.metrics["idle_connections"] = bench.scale.idle_connections
     return outcome
 
 
@@ -214,13 +213,13 @@ def generate(bench, case, peer, mode, topic, number):
 
 
 def start(bench, case, taker, number):
-    return Outcome(lives.first_start(taker), brokers.DURABILITY[taker])
+    return Outcome(lives.first_start(taker, bench.scale.idle_connections, bench.logs), brokers.DURABILITY[taker])
 
 
 def restart(bench, case, taker, number):
     """A broker of its own, which lives on between rounds as a directory: each life leaves something to replay."""
     if taker not in bench.lives:
-        bench.lives[taker] = lives.Killed(taker)
+        bench.lives[taker] = lives.Killed(taker, bench.logs)
     killed = bench.lives[taker]
     megabytes = bench.scale.restart_megabytes / (LATER_LIVES if killed.written_megabytes else 1)
     found = killed.after(megabytes, lambda *where: fill(bench, *where))

@@ -159,6 +159,7 @@ def main(asked, scale, runs):
     with contextlib.ExitStack() as stack:
         peers = {taker: stack.enter_context(brokers.Peer(taker)) for taker in TAKERS}
         bench = measure.Bench(scale, out, peers)
+        stack.callback(bench.close)
         for peer in peers.values():
             peer.stand_still()
         for number in range(1, scale.rounds + 1):
