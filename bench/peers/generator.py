@@ -119,13 +119,3 @@ def latencies(prefix, latency):
 
 def has_subcommand(name):
     return subprocess.run([binary(), name, "--help"], capture_output=True).returncode == 0
-
-
-def report(paths, html):
-    """The HTML report over these results; False where this generator makes none."""
-    if not paths or not has_subcommand("report"):
-        return False
-    ran = subprocess.run([binary(), "report", *paths, "--html", html], capture_output=True, text=True)
-    if ran.returncode != 0:
-        raise Failed(f"the HTML report: {ran.stderr.strip()[-400:]}")
-    return True

@@ -195,7 +195,7 @@ def generate(bench, case, peer, mode, topic, number):
     """The generator beside a broker, with everything verified that it can verify."""
     result = f"{number:02}-{case.name}-{peer.taker}.json"
     options = ["--broker-pid", peer.pid, "--durability", peer.durability,
-               "--label", f"{brokers.NAMES[peer.taker]}, {case.name}"]
+               "--label", brokers.NAMES[peer.taker]]
     # Of old records nobody knows who sent them.
     if mode in (generator.PRODUCE, generator.END_TO_END):
         options.append("--verify")
