@@ -4,6 +4,7 @@ import json
 import os
 import statistics
 
+ROWS = "rows.jsonl"
 USED = ("counts",)
 # Of a run that was allowed to be disturbed: to try the tool, never to quote.
 USED_BUSY = ("counts", "busy", "void")
@@ -59,7 +60,7 @@ class Spread:
 
 
 def read(directory):
-    path = os.path.join(directory, "rows.jsonl")
+    path = os.path.join(directory, ROWS)
     if not os.path.exists(path):
         raise SystemExit(f"there is no {path}: name the directory of a run")
     return recorded(path)

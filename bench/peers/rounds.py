@@ -10,6 +10,7 @@ import sys
 import time
 
 import cases
+import figures
 import generator
 import idle
 import measure
@@ -20,7 +21,7 @@ QUIET_SECONDS_MAX = 60
 # Between two measurements: what the last one left behind comes to rest.
 SETTLE_SECONDS_MAX = 15
 # Beside the measured seconds, on two cores: awake and at rest, topic, start of the generator, reading back, removal.
-OVERHEAD_SECONDS = {cases.PRODUCE: 2.0, cases.END_TO_END: 1.5, cases.RECENT: 1.5, cases.READ: 0.5, cases.CATCH_UP: 0.7,
+OVERHEAD_SECONDS = {cases.PRODUCE: 2.0, cases.END_TO_END: 1.5, cases.RECENT: 1.5, cases.READ: 0.5, cases.CATCH_UP: 4.0,
                     cases.IDLE_CONNECTIONS: 3.0, cases.START: 5.0, cases.RESTART: 10.0, cases.FLOOR: 0.5}
 SINK_SECONDS = 2.5
 START_SECONDS = 45
@@ -34,7 +35,7 @@ class Rows:
     """rows.jsonl: the first line is about the run, each other one is one measurement."""
 
     def __init__(self, out, about):
-        self.file = open(os.path.join(out, "rows.jsonl"), "w")
+        self.file = open(os.path.join(out, figures.ROWS), "w")
         self.untrue = 0
         self._write({"run": about})
 
