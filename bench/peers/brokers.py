@@ -19,7 +19,8 @@ DELETING_AT_ONCE = ["log.segment.delete.delay.ms=500", "log.initial.task.delay.m
 FLUSHING = "log.flush.interval.messages=1"
 DURABILITY = {cases.OTTLA: "flushed", cases.MEMORY: "memory", cases.KAFKA: "page cache",
               cases.KAFKA_FLUSHED: "flushed"}
-NAMES = {cases.OTTLA: "ottla", cases.MEMORY: "ottla memory", cases.KAFKA: "Kafka", cases.KAFKA_FLUSHED: "Kafka flushing"}
+NAMES = {cases.OTTLA: "ottla", cases.MEMORY: "ottla memory", cases.KAFKA: "Kafka",
+         cases.KAFKA_FLUSHED: "Kafka flushing"}
 PATIENCE_SECONDS = 60
 POLL_SECONDS = 0.05
 

@@ -121,7 +121,8 @@ def why_not(figures, goal):
 
 def markdown(figures, goals, measured_only=False):
     """A table of all of them, and how many hold."""
-    lines = ["| source | work | metric | goal | value | divisor | ratio | verdict |", "|---|---|---|---|---|---|---|---|"]
+    lines = ["| source | work | metric | goal | value | divisor | ratio | verdict |",
+             "|---|---|---|---|---|---|---|---|"]
     verdicts = [judge(figures, goal) for goal in goals]
     for verdict in verdicts:
         if measured_only and verdict.result == NOT_MEASURED:

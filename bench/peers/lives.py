@@ -24,7 +24,8 @@ def first_start(taker, idle_connections, logs):
         idle_kib = life.server.memory_kib("VmRSS")
         with connections.held(life.server.address, idle_connections):
             held_kib = life.server.memory_kib("VmRSS")
-    return {"first_answer_ms": first_answer_ms, "idle_mib": idle_kib / KIB_PER_MIB, "idle_connections": idle_connections,
+    return {"first_answer_ms": first_answer_ms, "idle_mib": idle_kib / KIB_PER_MIB,
+            "idle_connections": idle_connections,
             "kib_per_connection": (held_kib - idle_kib) / idle_connections}
 
 
@@ -66,8 +67,8 @@ class Killed(Life):
         self.written_megabytes = 0
 
     def after(self, megabytes, fill):
-        """`fill(address, topic, megabytes)` writes. Kafka's own session timeout is part of what it shows: until that has
-        passed, its controller takes the broker that was killed for alive."""
+        """`fill(address, topic, megabytes)` writes. Kafka's own session timeout is part of what it shows: until that
+        has passed, its controller takes the broker that was killed for alive."""
         if self.server.lives == 0:
             self.start()
             brokers.tool(self.server.address, "topic", "create", TOPIC, "-p", str(PARTITIONS))

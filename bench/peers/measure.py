@@ -40,10 +40,10 @@ class Scale:
     warm_seconds: float
 
 
-MEASURE = Scale(rounds=5, seconds=4, warmup=1, recent_megabytes=32, read_megabytes=2_000, restart_megabytes=2_000, idle_connections=10_000,
-                disk_mebibytes=2_048, warm_seconds=10)
-QUICK = Scale(rounds=1, seconds=1, warmup=0.5, recent_megabytes=16, read_megabytes=300, restart_megabytes=20, idle_connections=200,
-              disk_mebibytes=64, warm_seconds=1)
+MEASURE = Scale(rounds=5, seconds=4, warmup=1, recent_megabytes=32, read_megabytes=2_000, restart_megabytes=2_000,
+                idle_connections=10_000, disk_mebibytes=2_048, warm_seconds=10)
+QUICK = Scale(rounds=1, seconds=1, warmup=0.5, recent_megabytes=16, read_megabytes=300, restart_megabytes=20,
+              idle_connections=200, disk_mebibytes=64, warm_seconds=1)
 
 
 @dataclass

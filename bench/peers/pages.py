@@ -9,8 +9,8 @@ import generator
 
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Apache Kafka and ottla, side by side</title>
-<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem }}</style></head>
-<body><h1>Apache Kafka and ottla, side by side</h1>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem }}</style>
+</head><body><h1>Apache Kafka and ottla, side by side</h1>
 <p>{about}</p>
 <ul>
 {items}

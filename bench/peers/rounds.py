@@ -135,7 +135,8 @@ def say(row, rounds, elapsed):
                       ("requests_per_second", "megabytes_per_second", "p50", "p99", "end_to_end_p99",
                        "cpu_per_request", "first_answer_ms") if name in metrics)
     state = "" if row["state"] == "counts" else f"  {row['state'].upper()}: {'; '.join(row['why'])}"
-    print(f"{elapsed:6.0f} s  round {row['round']}/{rounds}  {row['case']:14} {row['taker']:2}  {shown}{state}", flush=True)
+    print(f"{elapsed:6.0f} s  round {row['round']}/{rounds}  {row['case']:14} {row['taker']:2}  {shown}{state}",
+          flush=True)
 
 
 def refuse_when_busy(device):

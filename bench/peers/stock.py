@@ -110,8 +110,8 @@ def rdkafka_performance(*properties):
 
 
 def end_to_end_latency(bench, peer, topic):
-    """Kafka's: one record, wait until it is consumed, the next. Its percentiles are whole milliseconds; the rate is that
-    of one after the other."""
+    """Kafka's: one record, wait until it is consumed, the next. Its percentiles are whole milliseconds; the rate is
+    that of one after the other."""
     count = max(2_000, int(200 * bench.scale.seconds))
     ran = apache_kafka.tool(
         "org.apache.kafka.tools.EndToEndLatency", "--bootstrap-server", peer.address, "--topic", topic,
@@ -149,11 +149,12 @@ TOOLS = (
 
 
 def main(asked, scale, runs):
-    out = asked.out or os.path.join(runs, datetime.datetime.now().strftime("stock-%Y%m%d-%H%M%S"))
-    os.makedirs(os.path.join(out, "results"), exist_ok=True)
-    about = machine.facts(out)
+    os.makedirs(runs, exist_ok=True)
+    about = machine.facts(runs)
     if not asked.allow_busy:
         rounds.refuse_when_busy(about["device"])
+    out = asked.out or os.path.join(runs, datetime.datetime.now().strftime("stock-%Y%m%d-%H%M%S"))
+    os.makedirs(os.path.join(out, "results"), exist_ok=True)
     build.program("examples", "rdkafka_performance")
     found = {}
     with contextlib.ExitStack() as stack:

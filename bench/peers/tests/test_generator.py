@@ -9,7 +9,8 @@ import unittest
 from unittest import mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(HERE))), "tests", "clients")]
+PEERS = os.path.dirname(HERE)
+sys.path[:0] = [PEERS, os.path.join(PEERS, "..", "..", "tests", "clients")]
 import cases  # noqa: E402
 import generator  # noqa: E402
 

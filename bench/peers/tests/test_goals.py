@@ -5,7 +5,8 @@ import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(HERE))), "tests", "clients")]
+PEERS = os.path.dirname(HERE)
+sys.path[:0] = [PEERS, os.path.join(PEERS, "..", "..", "tests", "clients")]
 import cases  # noqa: E402
 import disk  # noqa: E402
 import figures  # noqa: E402
@@ -21,7 +22,8 @@ FULL_RUN_MINUTES_MAX = 40
 
 def judged(work, metric, text):
     """The verdict of the one goal that reads like this."""
-    found = [goal for goal in promises.GOALS if (goal.metric, goal.text) == (metric, text) and goal.work.startswith(work)]
+    found = [goal for goal in promises.GOALS
+             if (goal.metric, goal.text) == (metric, text) and goal.work.startswith(work)]
     assert len(found) == 1, found
     return goals.judge(RECORDED, found[0])
 
