@@ -15,13 +15,14 @@ import cases
 # A broker that stands still for minutes must not be fenced by its own controller.
 STANDING_STILL = "broker.session.timeout.ms=3600000"
 # Deleted files are gone before the next one is measured, not a minute later.
-DELETING_AT_ONCE = ["log.segment.delete.delay.ms=500", "log.initial.task.delay.ms=500"]
+DELETING_AT_ONCE = ["log.segment.delete.delay.ms=500", "log.initial.task.delay.ms=500",
+                    "log.retention.check.interval.ms=10000"]
 FLUSHING = "log.flush.interval.messages=1"
 DURABILITY = {cases.OTTLA: "flushed", cases.MEMORY: "memory", cases.KAFKA: "page cache",
               cases.KAFKA_FLUSHED: "flushed"}
 NAMES = {cases.OTTLA: "ottla", cases.MEMORY: "ottla memory", cases.KAFKA: "Kafka",
          cases.KAFKA_FLUSHED: "Kafka flushing"}
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 POLL_SECONDS = 0.05
 
 

@@ -197,7 +197,7 @@ def generate(bench, case, peer, mode, topic, number):
     options = ["--broker-pid", peer.pid, "--durability", peer.durability,
                "--label", brokers.NAMES[peer.taker]]
     # Of old records nobody knows who sent them.
-    if mode in (generator.PRODUCE, generator.END_TO_END):
+    if case.verify and mode in (generator.PRODUCE, generator.END_TO_END):
         options.append("--verify")
     # Its ceiling belongs to the case and its machine, not to a broker.
     if peer.taker != case.takers[0] or not (number == 1 or case.sink_each_round):
