@@ -24,6 +24,10 @@ NAMES = {cases.OTTLA: "ottla", cases.MEMORY: "ottla memory", cases.KAFKA: "Kafka
          cases.KAFKA_FLUSHED: "Kafka flushing"}
 PATIENCE_SECONDS = 180
 POLL_SECONDS = 0.05
+# What the tool says of a topic whose partitions have no leaders yet.
+MADE = "made, but it has no leaders yet"
+# Kafka refuses a request that becomes 10,000 records of its metadata.
+PARTITIONS_AT_ONCE = 5_000
 
 
 def server(taker, path, *properties):
@@ -81,8 +85,18 @@ class Peer:
     def make_topic(self, name, partitions, *configs):
         """Returns when every partition is led."""
         words = [word for config in configs for word in ("-c", config)]
-        tool(self.address, "topic", "create", name, "-p", str(partitions), *words)
+        self._topic("create", name, "-p", str(min(partitions, PARTITIONS_AT_ONCE)), *words)
+        for count in range(2 * PARTITIONS_AT_ONCE, partitions + PARTITIONS_AT_ONCE, PARTITIONS_AT_ONCE):
+            self._topic("alter", name, "-p", str(min(count, partitions)))
         wait_until(f"topic {name} is led", lambda: led(self.address, name) == partitions)
+
+    def _topic(self, *arguments):
+        try:
+            tool(self.address, "topic", *arguments)
+        except RuntimeError as failure:
+            # The tool is less patient than `make_topic`.
+            if MADE not in str(failure):
+                raise
 
     def remove_topic(self, name):
         """Returns when its files are gone as far as that can be seen, and nothing waits to be written."""
