@@ -28,8 +28,20 @@ pub(crate) fn new_histogram() -> Values {
 pub(crate) fn percentile(values: &Values, percent: f64) -> Option<f64> {
     let above = values.len() as f64 * (100.0 - percent) / 100.0;
     // A ten-thousandth of a sample: 100,000 samples have ten above p99.99 whatever the rounding.
-    (above + 1e-4 >= SAMPLES_ABOVE_MIN).then(|| micros(values.value_at_percentile(percent)))
+    (above + 1e-4 >= SAMPLES_ABOVE_MIN).then(|| micros(at_rank(values, percent)))
 }
+
+/// The smallest value that so many percent of the samples do not exceed. Asked for by the middle of its rank: the
+/// histogram multiplies in floating point, and would take the next sample where the product is a hair above a whole
+/// number.
+fn at_rank(values: &Values, percent: f64) -> u64 {
+    let count = values.len() as f64;
+    let rank = (count * percent / 100.0 - RANK_ROUNDING).ceil().max(1.0);
+    values.value_at_quantile((rank - 0.5) / count)
+}
+
+/// Beyond the rounding of a product of any count of samples that a run can have.
+const RANK_ROUNDING: f64 = 1e-6;
 
 /// Compressed V2, base64: what other tools read.
 pub(crate) fn encoded(values: &Values) -> String {

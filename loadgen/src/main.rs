@@ -5,7 +5,6 @@
 //! **Invariants**: send times are fixed before a run and never skipped; a percentile is quoted only when its samples
 //! carry it; a broken promise of the broker ends in exit code 3, a broken schedule in 4.
 //! **Enter at** [`args`], then [`run::conduct`].
-#![allow(dead_code, reason = "parts come before their users")]
 
 mod args;
 mod client;

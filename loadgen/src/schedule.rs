@@ -53,7 +53,8 @@ impl Schedule {
     }
 
     /// One rate from the first request to the last.
-    pub(crate) fn constant(rate: f64, length: Duration) -> Schedule {
+    #[cfg(test)]
+    fn constant(rate: f64, length: Duration) -> Schedule {
         Schedule::new(&[Stretch {
             from: rate,
             to: rate,
@@ -66,25 +67,6 @@ impl Schedule {
         rates
             .map(|placed| placed.stretch.from.max(placed.stretch.to))
             .fold(0.0, f64::max)
-    }
-
-    /// How many requests are due between two times, in seconds from the start.
-    pub(crate) fn requests_between(&self, from: f64, to: f64) -> f64 {
-        self.requests_until(to) - self.requests_until(from)
-    }
-
-    fn requests_until(&self, seconds: f64) -> f64 {
-        let Some(placed) = self
-            .stretches
-            .iter()
-            .rev()
-            .find(|placed| placed.start_seconds <= seconds)
-        else {
-            return 0.0;
-        };
-        let inside = (seconds - placed.start_seconds).min(placed.stretch.seconds);
-        let slope = (placed.stretch.to - placed.stretch.from) / placed.stretch.seconds.max(1e-12);
-        placed.start_requests + placed.stretch.from * inside + slope * inside * inside / 2.0
     }
 
     /// Nanoseconds from the start; none when the schedule is over before.
@@ -246,7 +228,6 @@ mod tests {
                 seconds: 1.0,
             },
         ]);
-        assert_eq!(schedule.requests_between(1.0, 3.0), 400.0);
         let times = times(schedule, 1, Arrivals::Even);
         let within = |from: u64, to: u64| {
             let seconds = from * SECOND_NS..to * SECOND_NS;

@@ -116,16 +116,16 @@ impl Settings {
             keys: args.key.unwrap_or(Keys::None),
             key_count: args.key_count.unwrap_or(10_000),
             codec: args.codec.unwrap_or(CodecName::None).into(),
-            acks: match args.acks.as_deref() {
-                Some("0") => 0,
-                Some("1") => 1,
-                _ => -1,
-            },
+            acks: acks(&args),
             idempotent: args.idempotent,
             fetch_bytes: args.fetch_bytes.unwrap_or(1024 * 1024),
             once: args.once,
             duration: args.duration.unwrap_or(Duration::from_secs(10)),
-            warmup: args.warmup.unwrap_or(Duration::from_secs(2)),
+            warmup: match mode == Mode::Consume && args.once {
+                // What is read once is measured from its first byte.
+                true => Duration::ZERO,
+                false => args.warmup.unwrap_or(Duration::from_secs(2)),
+            },
             drain: args.drain.unwrap_or(Duration::from_secs(10)),
             verify: args.verify,
             spin: args.spin,
@@ -302,6 +302,14 @@ fn name(value: impl ValueEnum) -> String {
 fn label(args: &RunArgs, mode: Mode) -> String {
     args.preset
         .map_or_else(|| name(mode), |preset| preset.name())
+}
+
+fn acks(args: &RunArgs) -> i16 {
+    match args.acks.as_deref() {
+        Some("0") => 0,
+        Some("1") => 1,
+        _ => -1,
+    }
 }
 
 fn load(args: &RunArgs, mode: Mode, bare: bool) -> Load {

@@ -217,7 +217,10 @@ impl Cluster {
     /// A new id and epoch for an idempotent producer.
     pub(crate) fn producer_id(&mut self) -> Result<(i64, i16), Failure> {
         let answer = self.any()?.ask(&InitProducerIdRequest {
+            transactional_id: None,
             transaction_timeout_ms: 60_000,
+            producer_id: -1,
+            producer_epoch: -1,
             ..InitProducerIdRequest::default()
         })?;
         check("a producer id", answer.error_code)?;

@@ -71,11 +71,13 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
+    /// Does nothing before `from_ns`.
     pub(crate) fn new(
         address: String,
         index: usize,
         cursors: Vec<Cursor>,
         course: Course,
+        from_ns: u64,
     ) -> Fetcher {
         let mut fetcher = Fetcher {
             index,
@@ -88,7 +90,7 @@ impl Fetcher {
             course,
             correlation: 0,
             sent_ns: 0,
-            again_ns: 1,
+            again_ns: from_ns.max(1),
             is_done: false,
         };
         fetcher.is_done = fetcher.turn_around();

@@ -314,6 +314,9 @@ impl Producer {
         if self.socket.is_some() || now < self.redial_ns {
             return true;
         }
+        if now.saturating_sub(self.away_since_ns) > AWAY_NS_MAX {
+            return false;
+        }
         let opened = dial(&self.address).and_then(|socket| {
             socket.set_nonblocking(true)?;
             shared.poll.add(&socket, self.index)?;
@@ -323,10 +326,14 @@ impl Producer {
             Ok(socket) => {
                 self.socket = Some(socket);
                 shared.absent -= 1;
+                if self.in_flight.is_empty() {
+                    // Nothing whose answer could show that it is well.
+                    self.away_since_ns = 0;
+                }
             }
             Err(_) => {
                 self.redial_ns = now + REDIAL_NS;
-                return now - self.away_since_ns < AWAY_NS_MAX;
+                return true;
             }
         }
         for sent in std::mem::take(&mut self.in_flight) {

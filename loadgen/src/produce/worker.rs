@@ -1,5 +1,6 @@
 //! A producing thread: waits for the next due time or for an answer, sends what is due, settles what was answered.
 
+use super::ledger::{BATCHES_MAX, Ledger};
 use super::outcome::{Keep, Outcome};
 use super::producer::{Connected, Producer, Shared};
 use crate::clock::now_ns;
@@ -111,6 +112,16 @@ impl Worker<'_> {
             }
             if now >= self.give_up_ns || (self.is_over(now) && self.backlog() == 0) {
                 return Ok(());
+            }
+            if self
+                .shared
+                .outcome
+                .ledger
+                .as_ref()
+                .is_some_and(Ledger::is_full)
+            {
+                let why = format!("--verify remembers {BATCHES_MAX} batches of a thread at most");
+                return Err(Failure::new(why).fix("a shorter --duration, or more --threads"));
             }
             let wait = self.next_wake().saturating_sub(now_ns());
             self.shared.poll.wait(wait).map_err(broken)?;

@@ -9,7 +9,6 @@ use crate::cpu;
 use crate::failure::Failure;
 use crate::latency::Values;
 use crate::produce;
-use crate::produce::outcome::Keep;
 use crate::progress::{Phase, Progress, Reporter, Window};
 use crate::schedule::Schedule;
 use crate::settings::Settings;
@@ -22,6 +21,8 @@ use std::time::Duration;
 const LEAD_NS: u64 = 100 * MILLISECOND_NS;
 /// After the last acknowledgement, consumers may take so long to meet its record.
 const CATCH_UP_NS_MAX: u64 = 5 * SECOND_NS;
+/// Longer than a report takes to come: when nothing was met for so long, nothing more arrives.
+const QUIET_NS: u64 = 300 * MILLISECOND_NS;
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What makes requests due in this measurement.
@@ -82,18 +83,14 @@ pub(crate) fn measure(
     };
     progress.plan(window);
     progress.enter(Phase::WarmUp);
-    let keep = Keep {
-        samples: settings.keep_samples,
-        places: settings.waits_for_records(),
-        ledger: settings.verify,
-    };
     let scene = parts::Scene {
         settings,
         window,
         start_ns,
-        stop: stop.clone(),
+        stop,
         progress,
     };
+    // Readers first: they wait for records, not the other way round.
     let tails = match (group, settings.waits_for_records()) {
         (Some(group), _) => group.start(|| (window, Reporter::new(progress, window))),
         (None, true) => parts::tails(&scene, place, &tail_from)?,
@@ -104,43 +101,58 @@ pub(crate) fn measure(
         Mode::CatchUp => parts::laps(&scene, place, &tail_from, 1)?,
         _ => Vec::new(),
     };
-    let producers = parts::producers(&scene, place, drive, keep, connections)?;
     let storm = match settings.mode {
         Mode::Storm => vec![parts::storm(&scene, place, drive)?],
         _ => Vec::new(),
     };
-    let (before, after) = watch(settings, progress, window, &laps);
+    let cast = Cast {
+        producers: parts::producers(&scene, place, drive, connections)?,
+        tails,
+        laps,
+        storm,
+    };
+    let costs = watch(settings, progress, window, &cast.laps);
     progress.enter(Phase::Drain);
-    let produced = join(producers)?.into_iter().reduce(|mut all, one| {
-        all.merge(one);
-        all
-    });
-    if let Some(produced) = &produced {
-        let records = produced.requests * settings.records_per_batch as u64;
-        await_consumers(progress, records * tails.len().min(1) as u64);
+    cast.end(&scene, costs)
+}
+
+/// The threads of a measurement.
+struct Cast {
+    producers: Vec<Producing>,
+    tails: Vec<Consuming>,
+    laps: Vec<Consuming>,
+    storm: Vec<Producing>,
+}
+
+impl Cast {
+    /// Producers end by themselves, then consumers are told to.
+    fn end(
+        self,
+        scene: &parts::Scene<'_>,
+        (before, after): (cpu::Reading, cpu::Reading),
+    ) -> Result<Measured, Failure> {
+        let settings = scene.settings;
+        let produced = join(self.producers, produce::outcome::Outcome::merge)?;
+        if produced.is_some() && !self.tails.is_empty() {
+            await_consumers(scene.progress);
+        }
+        scene.stop.store(true, Relaxed);
+        let window = scene.window;
+        let mut measured = Measured {
+            window,
+            produced,
+            consumed: join(self.tails, consume::outcome::Outcome::merge)?,
+            caught_up: join(self.laps, consume::outcome::Outcome::merge)?,
+            stormed: join(self.storm, produce::outcome::Outcome::merge)?,
+            end_to_end: None,
+            before,
+            after,
+            seconds: crate::clock::seconds(window.end_ns - window.start_ns),
+        };
+        measured.join_ends();
+        measured.shorten(settings);
+        Ok(measured)
     }
-    stop.store(true, Relaxed);
-    let merge = |outcomes: Vec<consume::outcome::Outcome>| {
-        outcomes.into_iter().reduce(|mut all, one| {
-            all.merge(one);
-            all
-        })
-    };
-    let (consumed, caught_up) = (merge(join(tails)?), merge(join(laps)?));
-    let mut measured = Measured {
-        window,
-        stormed: join(storm)?.pop(),
-        produced,
-        consumed,
-        caught_up,
-        end_to_end: None,
-        before,
-        after,
-        seconds: crate::clock::seconds(window.end_ns - window.start_ns),
-    };
-    measured.join_ends();
-    measured.shorten(settings);
-    Ok(measured)
 }
 
 impl Measured {
@@ -198,28 +210,34 @@ fn sleep_until(time_ns: u64, done: impl Fn() -> bool) {
 }
 
 /// What was acknowledged is on its way to the consumers: they get a little time for it.
-fn await_consumers(progress: &Progress, records: u64) {
+fn await_consumers(progress: &Progress) {
     let deadline = now_ns() + CATCH_UP_NS_MAX;
     let mut seen = (0, now_ns());
-    while records > 0 && now_ns() < deadline {
+    while now_ns() < deadline {
         let consumed = progress.snapshot(usize::MAX).consumed_records;
         if consumed != seen.0 {
             seen = (consumed, now_ns());
-        } else if now_ns() - seen.1 > 3 * 100 * MILLISECOND_NS {
-            // Longer than a report takes to come: nothing more arrives.
+        } else if now_ns() - seen.1 > QUIET_NS {
             return;
         }
         thread::sleep(LOOK_INTERVAL);
     }
 }
 
-fn join<T>(threads: Vec<JoinHandle<Result<T, Failure>>>) -> Result<Vec<T>, Failure> {
-    threads
-        .into_iter()
-        .map(|thread| {
-            thread
-                .join()
-                .map_err(|_| Failure::new("a thread panicked"))?
-        })
-        .collect()
+/// All threads of a kind, as one; none when there was none.
+fn join<T>(
+    threads: Vec<JoinHandle<Result<T, Failure>>>,
+    merge: fn(&mut T, T),
+) -> Result<Option<T>, Failure> {
+    let mut all: Option<T> = None;
+    for thread in threads {
+        let one = thread
+            .join()
+            .map_err(|_| Failure::new("a thread panicked"))??;
+        match &mut all {
+            Some(all) => merge(all, one),
+            None => all = Some(one),
+        }
+    }
+    Ok(all)
 }

@@ -35,6 +35,14 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    fn keep(&self) -> Keep {
+        Keep {
+            samples: self.settings.keep_samples,
+            places: self.settings.waits_for_records(),
+            ledger: self.settings.verify,
+        }
+    }
+
     fn core(&self, thread: usize) -> Option<usize> {
         let pin = &self.settings.pin;
         (!pin.is_empty()).then(|| pin[thread % pin.len()])
@@ -83,7 +91,6 @@ pub(crate) fn producers(
     scene: &Scene<'_>,
     place: &mut Place<'_>,
     drive: &Drive,
-    keep: Keep,
     connections: Vec<Connected>,
 ) -> Result<Vec<Producing>, Failure> {
     if connections.is_empty() {
@@ -121,7 +128,7 @@ pub(crate) fn producers(
             give_up_ns: scene.window.end_ns + settings.drain.as_nanos() as u64,
             spin: settings.spin,
             core: scene.core(thread),
-            keep,
+            keep: scene.keep(),
             connections,
             reporter: Reporter::new(scene.progress, scene.window),
         })
@@ -163,10 +170,7 @@ pub(crate) fn storm(
         start_ns: scene.start_ns,
         give_up_ns: scene.window.end_ns + settings.drain.as_nanos() as u64,
         in_flight_max: settings.max_in_flight.min(DIALS_MAX),
-        keep: Keep {
-            samples: settings.keep_samples,
-            ..Keep::default()
-        },
+        keep: scene.keep(),
         reporter: Reporter::new(scene.progress, scene.window),
     };
     spawn("storm", move || storm::run(plan))
@@ -222,6 +226,11 @@ fn readers(
         .any()?
         .version(ApiKey::Fetch, FetchRequest::VERSIONS)?;
     let threads = settings.threads.min(count);
+    // Who waits at the end waits there before the first record; who reads what is there starts with the run.
+    let from_ns = match course {
+        Course::Tail => 0,
+        Course::Laps { .. } => scene.start_ns,
+    };
     let plans: Vec<_> = (0..threads)
         .map(|thread| {
             let mut fetchers = Vec::new();
@@ -232,12 +241,8 @@ fn readers(
                         offset: from[partition],
                     });
                     let (index, cursors) = (fetchers.len(), cursors.collect());
-                    fetchers.push(Fetcher::new(
-                        address.to_owned(),
-                        index,
-                        cursors,
-                        course.clone(),
-                    ));
+                    let (address, course) = (address.to_owned(), course.clone());
+                    fetchers.push(Fetcher::new(address, index, cursors, course, from_ns));
                 }
             }
             consuming::Plan {

@@ -8,7 +8,7 @@ use crate::cpu;
 use crate::latency::summary;
 use crate::machine;
 use crate::produce::outcome::Outcome;
-use crate::result::{FORMAT, Generator, LoopKind, RunResult, Second, Side, Target};
+use crate::result::{FORMAT, Generator, LoopKind, Process, RunResult, Second, Side, Target};
 use crate::settings::{Load, Settings};
 
 /// More late starts than this make a run void.
@@ -29,40 +29,10 @@ pub(crate) fn document(
 ) -> RunResult {
     let settings = conductor.settings;
     let intended = intended(load);
-    let produce = measured
-        .produced
-        .as_ref()
-        .map(|outcome| produced(outcome, measured.seconds, intended));
-    let record_bytes = conductor.pool().payload_bytes_mean() / conductor.pool().records() as f64;
-    let read = match settings.mode {
-        // Beside a tail, what it costs to catch up is the question.
-        Mode::Consume | Mode::CatchUp => measured.caught_up.as_ref(),
-        _ => measured.consumed.as_ref(),
-    };
-    // Whose records are read: those of this run, or whatever is there.
-    let known = (!matches!(settings.mode, Mode::Consume | Mode::CatchUp)).then_some(record_bytes);
-    let consume = read.map(|outcome| consumed(outcome, measured.seconds, known));
-    let all = [&produce, &consume];
-    let sum = |count: fn(&Side) -> u64| {
-        all.iter()
-            .filter_map(|side| side.as_ref())
-            .map(count)
-            .sum::<u64>()
-    };
-    let cost = measured.after.broker.zip(measured.before.broker);
-    let broker = settings
-        .broker_pid
-        .zip(cost)
-        .and_then(|(pid, (after, before))| {
-            cpu::process(
-                pid,
-                after - before,
-                sum(|side| side.requests),
-                sum(|side| side.records),
-            )
-        });
-    let sent = measured.produced.as_ref().or(measured.stormed.as_ref());
-    let cpu_seconds = measured.after.own - measured.before.own;
+    let side = |outcome: &Outcome| produced(outcome, measured.seconds, intended);
+    let produce = measured.produced.as_ref().map(side);
+    let consume = consume_side(conductor, measured);
+    let broker = broker(settings, measured, [&produce, &consume]);
     RunResult {
         format: FORMAT,
         label: settings.label.clone(),
@@ -78,31 +48,57 @@ pub(crate) fn document(
         },
         loop_kind: match load {
             Load::Closed { .. } => LoopKind::Closed,
-            _ => LoopKind::Open,
+            Load::Open { .. } | Load::Steps(_) => LoopKind::Open,
         },
         measured_seconds: measured.seconds,
         produce,
         consume,
         end_to_end: measured.end_to_end.as_ref().map(summary),
-        connect: measured
-            .stormed
-            .as_ref()
-            .map(|outcome| produced(outcome, measured.seconds, intended)),
+        connect: measured.stormed.as_ref().map(side),
         timeline: conductor.timeline(),
         steps: Vec::new(),
-        generator: Generator {
-            cpu_seconds,
-            cores: cpu_seconds / measured.seconds,
-            late_share: measured
-                .produced
-                .as_ref()
-                .or(measured.stormed.as_ref())
-                .map_or(0.0, Outcome::late_share),
-            sink: None,
-        },
+        generator: generator(measured),
         broker,
         verify: None,
         void: Vec::new(),
+    }
+}
+
+fn consume_side(conductor: &Conductor<'_>, measured: &Measured) -> Option<Side> {
+    // Beside a tail, what it costs to catch up is the question.
+    let is_old = matches!(conductor.settings.mode, Mode::Consume | Mode::CatchUp);
+    let outcome = match is_old {
+        true => measured.caught_up.as_ref(),
+        false => measured.consumed.as_ref(),
+    }?;
+    // The records of this run have a known size; of whatever else is there, the stored one is told.
+    let pool = conductor.pool();
+    let record_bytes = pool.payload_bytes_mean() / pool.records() as f64;
+    Some(consumed(
+        outcome,
+        measured.seconds,
+        (!is_old).then_some(record_bytes),
+    ))
+}
+
+/// Cost of the process named by `--broker-pid`, per request and record of producers where there are any: what they
+/// ask for is the work, and consumers only wait for it.
+fn broker(settings: &Settings, measured: &Measured, sides: [&Option<Side>; 2]) -> Option<Process> {
+    let pid = settings.broker_pid?;
+    let cpu_seconds = measured.after.broker? - measured.before.broker?;
+    let side = sides.into_iter().flatten().next();
+    let (requests, records) = side.map_or((0, 0), |side| (side.requests, side.records));
+    cpu::process(pid, cpu_seconds, requests, records)
+}
+
+fn generator(measured: &Measured) -> Generator {
+    let cpu_seconds = measured.after.own - measured.before.own;
+    let sent = measured.produced.as_ref().or(measured.stormed.as_ref());
+    Generator {
+        cpu_seconds,
+        cores: cpu_seconds / measured.seconds,
+        late_share: sent.map_or(0.0, Outcome::late_share),
+        sink: None,
     }
 }
 

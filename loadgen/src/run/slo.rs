@@ -14,6 +14,8 @@ use std::time::Duration;
 const RATE_FIRST: f64 = 1_000.0;
 /// Rates tried at most; doubling from 1 record a second to 10^9 takes thirty.
 const STEPS_MAX: usize = 60;
+/// Of one rate, when the generator was late.
+const ATTEMPTS_MAX: usize = 3;
 
 /// What a rate must hold.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +83,7 @@ pub(crate) fn run(
     let mut best: Option<(f64, Measured)> = None;
     let mut void = Vec::new();
     while let Some(rate) = search.next(first).filter(|_| steps.len() < STEPS_MAX) {
-        let measured = conductor.measure(&Load::Open {
-            from: rate,
-            to: rate,
-        })?;
+        let measured = in_time(&mut conductor, rate)?;
         let mut step = step(rate, &measured, &conductor.timeline(), settings);
         let late = measured
             .produced
@@ -99,7 +98,7 @@ pub(crate) fn run(
         step.held = Some(holds);
         search.tried(rate, holds);
         if !args.run.quiet {
-            println!("{}", crate::summary::step(&step));
+            eprintln!("{}", crate::summary::step(&step));
         }
         steps.push(step);
         if holds || best.is_none() {
@@ -115,6 +114,23 @@ pub(crate) fn run(
     done.result.steps = steps;
     done.result.void.extend(void);
     Ok(done)
+}
+
+/// A measurement whose generator was late says nothing about the broker: it is made again, a few times.
+fn in_time(conductor: &mut Conductor<'_>, rate: f64) -> Result<Measured, Failure> {
+    let load = Load::Open {
+        from: rate,
+        to: rate,
+    };
+    let mut measured = conductor.measure(&load)?;
+    for _ in 1..ATTEMPTS_MAX {
+        let produced = measured.produced.as_ref();
+        if produced.is_some_and(|outcome| outcome.late_share() <= report::LATE_SHARE_MAX) {
+            break;
+        }
+        measured = conductor.measure(&load)?;
+    }
+    Ok(measured)
 }
 
 /// With too few samples for a percentile, the maximum stands in for it.

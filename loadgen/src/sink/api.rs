@@ -40,7 +40,7 @@ pub(crate) enum Reply {
     Nothing,
     /// A fetch that found too little, and how long it may wait.
     Wait {
-        fetch: Fetching,
+        fetch: Box<Fetching>,
         wait_ms: u64,
     },
     /// Not a request of ours: the connection is closed.
@@ -169,7 +169,7 @@ impl Sink {
         match enough || last || wait_ms == 0 {
             true => answer(&fetching.header, &response),
             false => Reply::Wait {
-                fetch: fetching,
+                fetch: Box::new(fetching),
                 wait_ms,
             },
         }

@@ -41,7 +41,7 @@ struct Client {
 
 struct Waiting {
     number: usize,
-    fetch: Fetching,
+    fetch: Box<Fetching>,
     until_ns: u64,
 }
 
@@ -196,7 +196,7 @@ impl Server {
             let Some(client) = self.connections.get_mut(&number) else {
                 continue;
             };
-            match self.sink.fetch(waiting.fetch, now >= until_ns) {
+            match self.sink.fetch(*waiting.fetch, now >= until_ns) {
                 Reply::Wait { fetch, .. } => self.waiting.push(Waiting {
                     number,
                     fetch,

@@ -8,8 +8,16 @@ use crate::result::Verification;
 use crate::workload::stamp::{Stamp, Stream};
 use std::collections::BTreeMap;
 
-/// Findings told in words.
-const FINDINGS_MAX: usize = 20;
+/// Findings of one kind that are told in words: the first few show where to look.
+const FINDINGS_MAX: u64 = 5;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Fault {
+    Lost,
+    Duplicated,
+    Reordered,
+    Corrupted,
+}
 
 pub(crate) struct Judge<'a> {
     run: u64,
@@ -17,9 +25,7 @@ pub(crate) struct Judge<'a> {
     ledger: &'a Ledger,
     streams: BTreeMap<Stream, Seen>,
     read_back: u64,
-    duplicated: u64,
-    reordered: u64,
-    corrupted: u64,
+    faults: BTreeMap<Fault, u64>,
     unacknowledged_found: u64,
     findings: Vec<String>,
 }
@@ -54,9 +60,7 @@ impl<'a> Judge<'a> {
             ledger,
             streams: streams.collect(),
             read_back: 0,
-            duplicated: 0,
-            reordered: 0,
-            corrupted: 0,
+            faults: BTreeMap::new(),
             unacknowledged_found: 0,
             findings: Vec::new(),
         }
@@ -64,18 +68,14 @@ impl<'a> Judge<'a> {
 
     /// A batch that is not what its checksum says, or no batch at all.
     pub(crate) fn broken_batch(&mut self, spot: Spot, what: &str) {
-        self.corrupted += 1;
-        self.find(spot, what);
+        self.find(Fault::Corrupted, spot, what);
     }
 
     pub(crate) fn record(&mut self, spot: Spot, key: Option<&[u8]>, value: Option<&[u8]>) {
         self.read_back += 1;
         let Some(stamp) = value.and_then(|value| Stamp::read(key, value)) else {
-            self.corrupted += 1;
-            return self.find(
-                spot,
-                "the record was changed, or nobody in this run sent it",
-            );
+            let what = "the record was changed, or nobody in this run sent it";
+            return self.find(Fault::Corrupted, spot, what);
         };
         if stamp.run != self.run {
             // Another run's, and intact: two runs may share a topic.
@@ -83,13 +83,15 @@ impl<'a> Judge<'a> {
         }
         let batch = stamp.sequence / self.records_per_batch;
         let Some(fate) = self.ledger.fate(stamp.stream, batch) else {
-            self.corrupted += 1;
-            return self.find(spot, "the record claims a sequence that was never sent");
+            let what = "the record claims a sequence that was never sent";
+            return self.find(Fault::Corrupted, spot, what);
         };
         if usize::from(stamp.stream.partition) != spot.partition {
-            self.reordered += 1;
-            let sent_to = stamp.stream.partition;
-            return self.find(spot, &format!("the record was sent to partition {sent_to}"));
+            let what = format!(
+                "the record was sent to partition {}",
+                stamp.stream.partition
+            );
+            return self.find(Fault::Reordered, spot, &what);
         }
         if self.first_time(&stamp, spot) {
             self.place(&stamp, fate, spot);
@@ -103,15 +105,12 @@ impl<'a> Judge<'a> {
             .expect("the ledger knows it");
         let (word, bit) = ((stamp.sequence / 64) as usize, 1 << (stamp.sequence % 64));
         if seen.records[word] & bit != 0 {
-            self.duplicated += 1;
-            self.find(
-                spot,
-                &format!(
-                    "record {} of {} once more",
-                    stamp.sequence,
-                    named(stamp.stream)
-                ),
+            let what = format!(
+                "record {} of {} once more",
+                stamp.sequence,
+                named(stamp.stream)
             );
+            self.find(Fault::Duplicated, spot, &what);
             return false;
         }
         seen.records[word] |= bit;
@@ -129,24 +128,15 @@ impl<'a> Judge<'a> {
         match fate {
             Fate::Unknown => self.unacknowledged_found += 1,
             Fate::Acknowledged { .. } if is_behind => {
-                self.reordered += 1;
-                let stream = named(stamp.stream);
-                self.find(
-                    spot,
-                    &format!(
-                        "record {} of {stream} comes behind a later one",
-                        stamp.sequence
-                    ),
-                );
+                let (sequence, stream) = (stamp.sequence, named(stamp.stream));
+                let what = format!("record {sequence} of {stream} comes behind a later one");
+                self.find(Fault::Reordered, spot, &what);
             }
             Fate::Acknowledged {
                 base_offset: Some(base),
             } if base + within != spot.offset => {
-                self.reordered += 1;
-                self.find(
-                    spot,
-                    &format!("the record was acknowledged at offset {}", base + within),
-                );
+                let what = format!("the record was acknowledged at offset {}", base + within);
+                self.find(Fault::Reordered, spot, &what);
             }
             Fate::Acknowledged { .. } => {}
         }
@@ -154,47 +144,48 @@ impl<'a> Judge<'a> {
 
     /// The last word, when everything was shown.
     pub(crate) fn verdict(mut self) -> Verification {
-        let (mut acknowledged, mut lost) = (0, 0);
+        let mut acknowledged = 0;
         for (stream, batches) in self.ledger.streams() {
             for batch in 0..batches {
-                let Some(Fate::Acknowledged { base_offset }) = self.ledger.fate(stream, batch)
-                else {
-                    continue;
-                };
-                acknowledged += self.records_per_batch;
-                let first = batch * self.records_per_batch;
-                let seen = &self.streams[&stream];
-                let missing = (first..first + self.records_per_batch).filter(|sequence| {
-                    seen.records[(sequence / 64) as usize] & 1 << (sequence % 64) == 0
-                });
-                let missing: Vec<u64> = missing.collect();
-                lost += missing.len() as u64;
-                if let Some(sequence) = missing.first() {
-                    let spot = Spot {
-                        partition: usize::from(stream.partition),
-                        offset: base_offset.map_or(-1, |base| base + (sequence - first) as i64),
-                    };
-                    self.find(
-                        spot,
-                        &format!("record {sequence} of {} is lost", named(stream)),
-                    );
+                if let Some(Fate::Acknowledged { base_offset }) = self.ledger.fate(stream, batch) {
+                    acknowledged += self.records_per_batch;
+                    self.look_for(stream, batch, base_offset);
                 }
             }
         }
+        let count = |fault| self.faults.get(&fault).copied().unwrap_or(0);
         Verification {
             acknowledged,
             read_back: self.read_back,
-            lost,
-            duplicated: self.duplicated,
-            reordered: self.reordered,
-            corrupted: self.corrupted,
+            lost: count(Fault::Lost),
+            duplicated: count(Fault::Duplicated),
+            reordered: count(Fault::Reordered),
+            corrupted: count(Fault::Corrupted),
             unacknowledged_found: self.unacknowledged_found,
             findings: self.findings,
         }
     }
 
-    fn find(&mut self, spot: Spot, what: &str) {
-        if self.findings.len() < FINDINGS_MAX {
+    /// Every record of an acknowledged batch was met.
+    fn look_for(&mut self, stream: Stream, batch: u64, base_offset: Option<i64>) {
+        for within in 0..self.records_per_batch {
+            let sequence = batch * self.records_per_batch + within;
+            let seen = &self.streams[&stream];
+            if seen.records[(sequence / 64) as usize] & 1 << (sequence % 64) == 0 {
+                let spot = Spot {
+                    partition: usize::from(stream.partition),
+                    offset: base_offset.map_or(-1, |base| base + within as i64),
+                };
+                let what = format!("record {sequence} of {} is lost", named(stream));
+                self.find(Fault::Lost, spot, &what);
+            }
+        }
+    }
+
+    fn find(&mut self, fault: Fault, spot: Spot, what: &str) {
+        let count = self.faults.entry(fault).or_default();
+        *count += 1;
+        if *count <= FINDINGS_MAX {
             let Spot { partition, offset } = spot;
             self.findings
                 .push(format!("partition {partition} offset {offset}: {what}"));
