@@ -117,7 +117,7 @@ pub(crate) struct RunArgs {
     /// Requests under way on each connection of an open loop at most; more wait, and count [default: 100000].
     #[arg(long)]
     pub(crate) max_in_flight: Option<usize>,
-    /// Send times closer than this become one, so that a fast thread wakes once a tick [default: 100us].
+    /// Send times closer than this become one, so that a fast thread wakes once a tick [default: 200us].
     #[arg(long, value_parser = units::duration)]
     pub(crate) tick: Option<Duration>,
     /// Producing connections [default: 1].

@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) kind: Kind,
     pub(crate) message: String,
     pub(crate) fix: Option<String>,
+    /// Only for now: a broker that has just started, a topic that was just created.
+    pub(crate) is_passing: bool,
 }
 
 impl Failure {
@@ -24,6 +26,7 @@ impl Failure {
             kind: Kind::Failed,
             message: message.into(),
             fix: None,
+            is_passing: false,
         }
     }
 

@@ -53,10 +53,14 @@ impl Window {
         (self.start_ns..self.end_ns).contains(&time_ns)
     }
 
-    /// The measured second a time lies in; none outside.
-    fn second(&self, time_ns: u64) -> Option<u32> {
-        self.contains(time_ns)
-            .then(|| ((time_ns - self.start_ns) / SECOND_NS) as u32)
+    /// How many measured seconds are over, the last of which may be a part of one; none before the first begins.
+    fn seconds_over(&self, time_ns: u64) -> Option<u32> {
+        let inside = time_ns.checked_sub(self.start_ns)?;
+        let all = (self.end_ns - self.start_ns).div_ceil(SECOND_NS);
+        match time_ns >= self.end_ns {
+            true => Some(all as u32),
+            false => Some((inside / SECOND_NS) as u32),
+        }
     }
 }
 
@@ -257,8 +261,10 @@ pub(crate) struct Reporter {
     pub(crate) counts: Counts,
     reported_backlog: u64,
     next_report_ns: u64,
-    /// The second that is being counted; `None` outside the window.
-    second: Option<u32>,
+    /// Whether a report fell into the window.
+    is_measuring: bool,
+    /// Seconds that were reported as over.
+    closed: u32,
     in_second: Counts,
     latency: Values,
 }
@@ -273,7 +279,8 @@ impl Reporter {
             counts: Counts::default(),
             reported_backlog: 0,
             next_report_ns: 0,
-            second: None,
+            is_measuring: false,
+            closed: 0,
             in_second: Counts::default(),
             latency: new_histogram(),
         }
@@ -307,12 +314,12 @@ impl Reporter {
         let delta = backlog as i64 - self.reported_backlog as i64;
         self.progress.add(&counts, delta);
         self.reported_backlog = backlog;
-        let second = self.window.second(now_ns);
-        let after = now_ns >= self.window.end_ns;
         // What came since the last report belongs to the second that was open then.
         self.in_second.add(&counts);
-        if second != self.second || after {
-            self.close_until(second, backlog);
+        match self.window.seconds_over(now_ns) {
+            // Warm-up.
+            None => self.begin_second(),
+            Some(over) => self.close_until(over, backlog),
         }
         self.next_report_ns = self.next_boundary(now_ns);
     }
@@ -327,18 +334,22 @@ impl Reporter {
         boundary.min(now_ns + REPORT_INTERVAL_NS)
     }
 
-    fn close_until(&mut self, second: Option<u32>, backlog: u64) {
-        let last = ((self.window.end_ns - self.window.start_ns).div_ceil(SECOND_NS)) as u32;
-        let until = second.unwrap_or(last);
-        if let Some(first) = self.second {
-            for number in first..until {
-                let counts = mem::take(&mut self.in_second);
-                self.progress
-                    .close_second(number, &counts, backlog, &self.latency);
-                self.latency.reset();
-            }
+    fn close_until(&mut self, over: u32, backlog: u64) {
+        if !self.is_measuring && over == 0 {
+            // The first report of the window: a moment of the warm-up hangs on it.
+            self.begin_second();
         }
-        self.second = second;
+        self.is_measuring = true;
+        for number in self.closed..over {
+            let counts = self.in_second;
+            self.progress
+                .close_second(number, &counts, backlog, &self.latency);
+            self.begin_second();
+        }
+        self.closed = over;
+    }
+
+    fn begin_second(&mut self) {
         self.in_second = Counts::default();
         self.latency.reset();
     }
@@ -380,5 +391,31 @@ mod tests {
         }
         assert_eq!(progress.timeline().len(), 2);
         assert_eq!(progress.snapshot(0).records, 24);
+    }
+
+    #[test]
+    fn a_thread_that_ends_early_leaves_a_whole_time_line() {
+        let progress = Progress::new();
+        let window = Window {
+            start_ns: 10 * SECOND_NS,
+            end_ns: 13 * SECOND_NS,
+        };
+        progress.plan(window);
+        let mut early = Reporter::new(&progress, window);
+        let mut late = Reporter::new(&progress, window);
+        early.tick(window.start_ns - 1, 0);
+        early.counts.consumed_records = 9;
+        early.finish(0);
+        for second in 0..4 {
+            late.tick(window.start_ns + second * SECOND_NS, 0);
+            late.tick(window.end_ns + second * SECOND_NS, 0);
+        }
+        late.finish(0);
+        let timeline = progress.timeline();
+        let consumed: Vec<u64> = timeline
+            .iter()
+            .map(|second| second.consumed_records)
+            .collect();
+        assert_eq!(consumed, [9, 0, 0]);
     }
 }

@@ -57,10 +57,13 @@ pub(crate) fn step(step: &Step) -> String {
     } else {
         ""
     };
-    let p99 = step.latency.percentiles.get("p99").copied();
-    let p99 = micros(p99.unwrap_or(step.latency.max));
+    let told = step.latency.percentiles.get("p99");
+    let told = told.map_or_else(
+        || format!("max {}", micros(step.latency.max)),
+        |p99| format!("p99 {}", micros(*p99)),
+    );
     let (rate, done) = (step.rate, step.records_per_second);
-    format!("     step  {rate:.0} records/s asked, {done:.0} done, p99 {p99}{grows}{held}")
+    format!("     step  {rate:.0} records/s asked, {done:.0} done, {told}{grows}{held}")
 }
 
 fn write_side(text: &mut String, name: &str, side: &Side) {

@@ -182,6 +182,10 @@ impl Cluster {
 
     /// Where each partition's log ends or begins.
     pub(crate) fn offsets(&mut self, topic: &Topic, end: End) -> Result<Vec<i64>, Failure> {
+        patiently(|| self.offsets_now(topic, end))
+    }
+
+    fn offsets_now(&mut self, topic: &Topic, end: End) -> Result<Vec<i64>, Failure> {
         let timestamp = match end {
             End::Latest => -1,
             End::Earliest => -2,
@@ -216,6 +220,10 @@ impl Cluster {
 
     /// A new id and epoch for an idempotent producer.
     pub(crate) fn producer_id(&mut self) -> Result<(i64, i16), Failure> {
+        patiently(|| self.producer_id_now())
+    }
+
+    fn producer_id_now(&mut self) -> Result<(i64, i16), Failure> {
         let answer = self.any()?.ask(&InitProducerIdRequest {
             transactional_id: None,
             transaction_timeout_ms: 60_000,
@@ -231,7 +239,36 @@ impl Cluster {
 pub(crate) fn check(what: &str, code: i16) -> Result<(), Failure> {
     match code {
         0 => Ok(()),
-        code => Err(Failure::new(format!("{what}: {}", error_name(code)))),
+        code => Err(Failure {
+            is_passing: ErrorCode::from_code(code).is_some_and(is_passing),
+            ..Failure::new(format!("{what}: {}", error_name(code)))
+        }),
+    }
+}
+
+/// What a broker says while it starts, or while a topic or a group finds its place.
+fn is_passing(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::UnknownTopicOrPartition
+            | ErrorCode::LeaderNotAvailable
+            | ErrorCode::NotLeaderOrFollower
+            | ErrorCode::CoordinatorLoadInProgress
+            | ErrorCode::CoordinatorNotAvailable
+            | ErrorCode::NotCoordinator
+    )
+}
+
+/// Again and again while it fails for now, and not for too long.
+pub(crate) fn patiently<T>(mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let deadline = Instant::now() + LEADERS_WAIT;
+    loop {
+        match attempt() {
+            Err(failure) if failure.is_passing && Instant::now() < deadline => {
+                std::thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
     }
 }
 

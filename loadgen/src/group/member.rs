@@ -1,8 +1,7 @@
 //! One member, from its first join to its leaving.
 
 use super::protocol::{PROTOCOL_NAME, PROTOCOL_TYPE, assigned, assignment, shares, subscription};
-use crate::client::cluster::Topic;
-use crate::client::cluster::{check, endpoint, error_name};
+use crate::client::cluster::{Cluster, Topic, check, endpoint, error_name, patiently};
 use crate::client::connection::Connection;
 use crate::failure::Failure;
 use ottla::wire::ErrorCode;
@@ -16,12 +15,11 @@ use ottla::wire::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use ottla::wire::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SESSION_TIMEOUT_MS: i32 = 10_000;
 const REBALANCE_TIMEOUT_MS: i32 = 20_000;
 const JOIN_ATTEMPTS_MAX: usize = 50;
-const COORDINATOR_WAIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Member {
@@ -43,16 +41,19 @@ pub(crate) enum Pulse {
 
 impl Member {
     pub(crate) fn join(bootstrap: &str, group: &str, topic: &Topic) -> Result<Member, Failure> {
-        let mut member = Member {
-            group: group.to_owned(),
-            topic: topic.clone(),
-            coordinator: coordinator(bootstrap, group)?,
-            id: String::new(),
-            generation: -1,
-            partitions: Vec::new(),
-        };
-        member.rejoin()?;
-        Ok(member)
+        // The broker that was named may not be ready for the group yet: then it is asked for again.
+        patiently(|| {
+            let mut member = Member {
+                group: group.to_owned(),
+                topic: topic.clone(),
+                coordinator: coordinator(bootstrap, group)?,
+                id: String::new(),
+                generation: -1,
+                partitions: Vec::new(),
+            };
+            member.rejoin()?;
+            Ok(member)
+        })
     }
 
     /// Until there is a generation with an assignment.
@@ -196,24 +197,17 @@ impl Member {
 }
 
 fn coordinator(bootstrap: &str, group: &str) -> Result<Connection, Failure> {
-    let deadline = Instant::now() + COORDINATOR_WAIT;
-    let mut cluster = crate::client::cluster::Cluster::reach(bootstrap)?;
-    loop {
-        let answer = cluster.any()?.ask(&FindCoordinatorRequest {
+    let answer = Cluster::reach(bootstrap)?
+        .any()?
+        .ask(&FindCoordinatorRequest {
             coordinator_keys: vec![group.to_owned()],
             ..FindCoordinatorRequest::default()
         })?;
-        let found = answer.coordinators.into_iter().next();
-        let found = found.ok_or_else(|| Failure::new("no coordinator was named"))?;
-        if found.error_code == 0 {
-            return Connection::open(&endpoint(&found.host, found.port));
-        }
-        if Instant::now() >= deadline {
-            check(
-                &format!("the coordinator of group {group}"),
-                found.error_code,
-            )?;
-        }
-        std::thread::sleep(PAUSE);
-    }
+    let found = answer.coordinators.into_iter().next();
+    let found = found.ok_or_else(|| Failure::new("no coordinator was named"))?;
+    check(
+        &format!("the coordinator of group {group}"),
+        found.error_code,
+    )?;
+    Connection::open(&endpoint(&found.host, found.port))
 }

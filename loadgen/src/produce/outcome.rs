@@ -11,6 +11,9 @@ pub(crate) const LATE_NS: u64 = 1_000_000;
 /// Acknowledged batches whose places are remembered for end-to-end latency, by one thread: 24 bytes each.
 pub(crate) const PLACES_MAX: usize = 20_000_000;
 
+/// Latencies that one thread keeps singly: eight bytes each.
+pub(crate) const SAMPLES_MAX: usize = 100_000_000;
+
 /// Where the records of a request went, for whoever meets them in a consumer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Place {
@@ -94,7 +97,9 @@ impl Outcome {
             let service = times.answered_ns.saturating_sub(times.written_ns);
             self.latency.saturating_record(latency);
             self.service.saturating_record(service);
-            if let Some(samples) = &mut self.samples {
+            if let Some(samples) = &mut self.samples
+                && samples.len() < SAMPLES_MAX
+            {
                 samples.push(latency);
             }
         }

@@ -55,7 +55,7 @@ pub(crate) struct Producer {
     wants_write: bool,
     out: Outbound,
     inbound: Inbound,
-    /// Due times of requests that are not encoded yet.
+    /// Due times of requests that are not encoded yet: as many as the schedule has, at eight bytes each.
     waiting: VecDeque<u64>,
     in_flight: VecDeque<Sent>,
     /// Of `in_flight`, those whose first byte has left.

@@ -13,6 +13,8 @@ use crate::settings::{Load, Settings};
 
 /// More late starts than this make a run void.
 pub(crate) const LATE_SHARE_MAX: f64 = 0.01;
+/// So do more failed requests.
+const FAILED_SHARE_MAX: f64 = 0.01;
 
 pub(crate) fn now() -> String {
     let now = chrono::DateTime::from_timestamp_millis(crate::clock::wall_ms());
@@ -114,12 +116,22 @@ pub(crate) fn version() -> String {
 /// Why the figures must not be used.
 pub(crate) fn void(document: &RunResult) -> Vec<String> {
     let mut reasons = Vec::new();
-    let late = document.generator.late_share;
-    if late > LATE_SHARE_MAX {
+    let late = document.generator.late_share * 100.0;
+    if late > LATE_SHARE_MAX * 100.0 {
         reasons.push(format!(
-            "the generator was more than 1 ms late with {:.2} % of all requests: a busy machine, or too high a rate",
-            late * 100.0
+            "the generator was more than 1 ms late with {late:.2} % of all requests: \
+             a busy machine, or too high a rate"
         ));
+    }
+    for side in [&document.produce, &document.connect].into_iter().flatten() {
+        let failed: u64 = side.errors.values().sum();
+        let share = failed as f64 / (failed + side.requests).max(1) as f64;
+        if share > FAILED_SHARE_MAX {
+            let percent = share * 100.0;
+            reasons.push(format!("{percent:.1} % of all requests failed"));
+        } else if side.requests == 0 {
+            reasons.push("no request was answered in the measured time".into());
+        }
     }
     reasons
 }

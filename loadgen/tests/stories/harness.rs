@@ -111,12 +111,12 @@ pub(crate) struct Run {
     pub(crate) samples: Vec<u64>,
 }
 
-/// Words of `flags` are separate arguments.
+/// Words of `flags` are separate arguments; a subcommand comes first among them.
 pub(crate) fn begin(address: &str, flags: &str) -> Running {
     let directory = Directory::new();
     let child = Command::new(GENERATOR)
-        .args(["--bootstrap", address])
         .args(flags.split_whitespace())
+        .args(["--bootstrap", address])
         .arg("--json")
         .arg(directory.path().join("run.json"))
         .arg("--samples")

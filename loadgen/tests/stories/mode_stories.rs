@@ -101,13 +101,29 @@ fn a_storm_counts_connections_and_idle_ones_are_held() {
 }
 
 #[test]
-fn steps_and_searches_leave_a_row_for_each_rate() {
+fn steps_leave_a_row_for_each_rate() {
     let steps = sink_run("--steps 200,400");
     steps.assert_harmless();
     let rates = [steps.number("/steps/0/rate"), steps.number("/steps/1/rate")];
     assert_eq!(rates, [200.0, 400.0]);
     assert_eq!(steps.number("/steps/1/latency/count"), 400.0);
     assert_eq!(steps.json["timeline"].as_array().expect("seconds").len(), 2);
+}
+
+#[test]
+fn a_search_says_that_no_rate_holds_an_impossible_objective() {
+    let run = sink_run("slo --p99 1us --rate 4");
+    assert_eq!(run.code, 1, "{}", run.output);
+    assert!(
+        run.output.contains("no rate held the objective"),
+        "{}",
+        run.output
+    );
+    let rates: Vec<f64> = (0..3)
+        .map(|row| run.number(&format!("/steps/{row}/rate")))
+        .collect();
+    assert_eq!(rates, [4.0, 2.0, 1.0]);
+    assert_eq!(run.json["steps"][2]["held"], false);
 }
 
 #[test]
