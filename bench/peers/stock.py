@@ -139,8 +139,8 @@ TOOLS = (
     Tool("rdkafka_performance, linger.ms=0", rdkafka_performance("linger.ms=0"),
          "from produce() to the delivery report, us; one thread hands over to another, batches while requests are out"),
     Tool("rdkafka_performance, linger.ms=5", rdkafka_performance("linger.ms=5"),
-         "the same with the linger that librdkafka has by itself (this tool would set a second): half of it and more is "
-         "waiting in the client"),
+         "the same with the linger that librdkafka has by itself (this tool would set a second): half of that and "
+         "more is waiting in the client"),
     Tool("ottla-loadgen, one at a time", loadgen(generator.END_TO_END, SYNCHRONOUS_LOAD),
          "one record in flight; from the intended send to its arrival in a waiting consumer", "one at a time"),
     Tool("EndToEndLatency", end_to_end_latency,

@@ -69,5 +69,14 @@ class Attempts(unittest.TestCase):
         self.assertEqual((row["state"], attempts), ("busy", 1))
 
 
+class Floors(unittest.TestCase):
+    def test_a_disk_that_falls_behind_its_rate_is_no_excuse(self):
+        for held, void in ((4_000, False), (3_000, True)):
+            alone = mock.Mock(flushed_writes=lambda seconds, rate: {"requests_per_second": held, "p50": 1.0})
+            bench = mock.Mock(disk_file=lambda: alone)
+            found = measure.measure(bench, cases.by_name("open-4000"), cases.DISK, 1).metrics
+            self.assertEqual("void" in found, void)
+
+
 if __name__ == "__main__":
     unittest.main()
