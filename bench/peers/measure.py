@@ -118,8 +118,9 @@ def flushed_writes(bench, case):
     """A disk that falls behind the rate has latencies of its queue, which excuse any broker: those are void."""
     rate = case.load.requests_per_second
     found = bench.disk_file().flushed_writes(bench.seconds(case), rate)
-    if rate and found["requests_per_second"] < RATE_HELD_MIN * rate:
-        found["void"] = [f"the disk alone held {found['requests_per_second']:,.0f}/s of {rate:,}/s, one after the other"]
+    held = found["requests_per_second"]
+    if rate and held < RATE_HELD_MIN * rate:
+        found["void"] = [f"the disk alone held {held:,.0f}/s of {rate:,}/s, one after the other"]
     return found
 
 
