@@ -280,9 +280,10 @@ impl Fetch {
             },
             Err(error) => refused(call, error),
         };
-        let pieces = response_pieces(call.api_key, call.version, call.correlation_id, &response);
+        let mut rest = response_pieces(call.api_key, call.version, call.correlation_id, &response);
         Reply::Frame {
-            pieces,
+            head: rest.remove(0),
+            rest,
             permit: Some(permit),
         }
     }
