@@ -5,11 +5,14 @@ use super::callgrind::{Profile, profile};
 use super::{COUNTED_RUNS, STAGES, allocations};
 use std::collections::BTreeMap;
 
-const UPDATE: &str = "cargo bench -p ottla --no-default-features --bench stages -- --update";
+const UPDATE: &str =
+    "cargo bench --profile counted -p ottla --no-default-features --bench stages -- --update";
+const PROFILE: &str = "counted";
 /// Functions named of a stage that costs too much.
 const FUNCTIONS_NAMED: usize = 6;
 
 pub(crate) fn update() -> Result<(), String> {
+    check_profile()?;
     let mut costs = BTreeMap::new();
     for stage in STAGES {
         let counted = profile(stage.name, COUNTED_RUNS)?;
@@ -25,6 +28,7 @@ pub(crate) fn update() -> Result<(), String> {
 }
 
 pub(crate) fn check() -> Result<(), String> {
+    check_profile()?;
     let baseline = Baseline::read()?;
     let compiler = compiler()?;
     let is_comparable = compiler == baseline.compiler;
@@ -48,6 +52,16 @@ pub(crate) fn check() -> Result<(), String> {
         }
     }
     verdict(faults)
+}
+
+/// Another profile makes other code.
+fn check_profile() -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let is_counted = program.iter().any(|part| part == PROFILE);
+    let gate = UPDATE.replace("--update", "--gate");
+    is_counted.then_some(()).ok_or_else(|| {
+        format!("instructions are counted in the profile `{PROFILE}` alone. Fix: {gate}")
+    })
 }
 
 /// Allocations alone, which need no tool and are the same whatever compiles.

@@ -1,8 +1,8 @@
 //! What each stage of a request costs in the pure ring: time, instructions, allocations.
 //!
-//! `cargo bench -p ottla --no-default-features --bench stages` prints a JSON row of time per stage. With `-- --gate` it
-//! counts instructions and allocations instead and compares them with `bench/stages.csv`; `-- --update` writes it.
-//! `cargo test` runs each stage once and checks its allocations.
+//! `cargo bench -p ottla --no-default-features --bench stages` prints a JSON row of time per stage. With
+//! `--profile counted`, and `-- --gate` at the end, instructions and allocations are counted instead and compared with
+//! `bench/stages.csv`; `-- --update` writes it. `cargo test` runs each stage once and checks its allocations.
 #![allow(unsafe_code, reason = "the allocator that counts")]
 
 #[path = "../../tests/fuzz/allocation.rs"]
