@@ -31,12 +31,15 @@ impl Broker {
 
 fn serve(directory: &Directory, listen: &str) -> (Server, String) {
     let mut command = Command::new(binary());
-    command.arg("serve").arg("--data").arg(directory.path());
+    command
+        .arg("serve")
+        .arg("--data")
+        .arg(directory.path().join("data"));
     command.args(["--listen", listen, "--admin", "127.0.0.1:0"]);
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
-        .open(directory.path().with_extension("log"));
+        .open(directory.path().join("log"));
     command.stderr(log.expect("the target directory is writable"));
     let server = Server::start(&mut command);
     // `ottla ready: kafka HOST:PORT, admin HOST:PORT, ...`
