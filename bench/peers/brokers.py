@@ -38,6 +38,10 @@ def server(taker, path, *properties):
     return apache_kafka.Kafka(path, *properties, *flushing, jvm=apache_kafka.STOCK_JVM)
 
 
+class Ended(Exception):
+    """A broker is no more: what follows would compare nothing."""
+
+
 class Peer:
     """One broker that lives through the whole run."""
 
@@ -76,7 +80,7 @@ class Peer:
     def go_on(self):
         """Back once it answers."""
         if not self.server.alive():
-            raise RuntimeError(f"{NAMES[self.taker]} ended with {self.server.process.returncode}")
+            raise Ended(f"{NAMES[self.taker]} ended with {self.server.process.returncode}")
         if self.stopped:
             os.kill(self.pid, signal.SIGCONT)
             self.stopped = False
