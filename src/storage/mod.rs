@@ -20,7 +20,6 @@ pub mod file_system;
 pub mod locking;
 pub mod meta_log;
 pub mod open;
-pub mod paths;
 mod recover;
 // One shard's store.
 mod offline;
