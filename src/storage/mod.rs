@@ -21,6 +21,7 @@ pub mod locking;
 pub mod meta_log;
 pub mod open;
 mod recover;
+pub mod rehearsal;
 // One shard's store.
 mod offline;
 mod reads;
