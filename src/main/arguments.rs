@@ -4,6 +4,7 @@ use super::cluster::ClusterArguments;
 use super::config::ConfigArguments;
 use super::consume::ConsumeArguments;
 use super::group::GroupArguments;
+use super::log::LogArguments;
 use super::produce::ProduceArguments;
 use super::topic::TopicArguments;
 use clap::{Args, Parser, Subcommand};
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Config(ConfigArguments),
     /// Tells of the cluster, its brokers and its features.
     Cluster(ClusterArguments),
+    /// Reads a data directory without a broker: checks it, and prints what lies in it. Never writes.
+    Log(LogArguments),
 }
 
 /// Each flag goes before the environment (OTTLA_SECTION__KEY), which goes before the file.

@@ -15,6 +15,7 @@ mod cluster;
 mod config;
 mod consume;
 mod group;
+mod log;
 mod produce;
 mod topic;
 // What they share.
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Some(Command::Group(wanted)) => (wanted.output.verbose, group::run(wanted)),
         Some(Command::Config(wanted)) => (wanted.output.verbose, config::run(wanted)),
         Some(Command::Cluster(wanted)) => (wanted.output.verbose, cluster::run(wanted)),
+        Some(Command::Log(wanted)) => (wanted.output.verbose, log::run(wanted)),
         None => {
             // A closed standard output is nobody's business.
             let _ = Arguments::command().print_help();

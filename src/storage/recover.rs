@@ -121,7 +121,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         directory: &Directory<D>,
     ) -> Result<(Vec<OldShard>, BTreeMap<PartitionId, Replayed>), OpenError> {
         let superblock = directory.superblock();
-        let reads_journal = !superblock.clean || directory.slot_unreadable();
+        let reads_journal = superblock.needs_journals(directory.slot_unreadable());
         let mut old = Vec::new();
         let mut replayed = BTreeMap::new();
         for (index, &start) in superblock.starts.iter().enumerate() {
