@@ -6,5 +6,8 @@
 mod disk;
 mod executor;
 
+#[cfg(test)]
+mod tests;
+
 pub use disk::{RehearsalDisk, RehearsalFile};
 pub use executor::Executor;

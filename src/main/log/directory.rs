@@ -1,7 +1,7 @@
 //! A data directory, opened for reading: no broker runs on it, and none can begin while we read.
 
 use crate::failure::Failure;
-use ottla::base::ids::{Incarnation, Life, PartitionId, ShardId};
+use ottla::base::ids::{Incarnation, Life, PartitionId, ShardId, TopicId};
 use ottla::base::limits::DIRECTORY_LOCK_WAIT_MS;
 use ottla::boot::rehearsal::{KnownTopic, Rehearsal, rehearse};
 use ottla::log::directory_format::{ChosenSlot, SlotError, Superblock, choose_slot};
@@ -9,6 +9,7 @@ use ottla::log::journal_format::JournalOwner;
 use ottla::log::paths::SUPERBLOCK_NAMES;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
@@ -116,16 +117,16 @@ impl DataDirectory {
 
 /// Names of partitions, as far as the metadata tells.
 #[derive(Default)]
-pub(super) struct Names(Vec<KnownTopic>);
+pub(super) struct Names(BTreeMap<TopicId, KnownTopic>);
 
 impl Names {
     pub(super) fn of(rehearsal: &Rehearsal) -> Names {
-        Names(rehearsal.topics())
+        let topics = rehearsal.topics().into_iter();
+        Names(topics.map(|topic| (topic.id, topic)).collect())
     }
 
     pub(super) fn name(&self, id: PartitionId) -> String {
-        let topic = self.0.iter().find(|topic| topic.id == id.topic);
-        match topic {
+        match self.0.get(&id.topic) {
             Some(topic) => format!("{}-{}", topic.name, id.index),
             None => id.to_string(),
         }
@@ -133,12 +134,13 @@ impl Names {
 
     /// The metadata has it.
     pub(super) fn is_known(&self, id: PartitionId) -> bool {
-        let mut topics = self.0.iter();
-        topics.any(|topic| topic.id == id.topic && id.index < topic.partitions)
+        let topic = self.0.get(&id.topic);
+        topic.is_some_and(|topic| id.index < topic.partitions)
     }
 
     pub(super) fn partition_count(&self) -> u64 {
-        self.0.iter().map(|topic| u64::from(topic.partitions)).sum()
+        let topics = self.0.values();
+        topics.map(|topic| u64::from(topic.partitions)).sum()
     }
 
     /// `orders-3`, where `orders` may be a topic's id too.
@@ -152,7 +154,7 @@ impl Names {
             return Err(failure.fix("TOPIC-PARTITION, as orders-3"));
         };
         let is_meant = |known: &&KnownTopic| known.name == topic || known.id.to_string() == topic;
-        match self.0.iter().find(is_meant) {
+        match self.0.values().find(is_meant) {
             Some(known) if index < known.partitions => Ok(PartitionId {
                 topic: known.id,
                 index,

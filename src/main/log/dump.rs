@@ -116,7 +116,12 @@ fn partition(
             break;
         }
     }
-    Ok(match dumping.has_damage {
+    let has_damage = dumping.has_damage;
+    if let Some(offline) = partition.replayed.section.offline {
+        lines.offline(offline)?;
+        return Ok(Done::Problems);
+    }
+    Ok(match has_damage {
         true => Done::Problems,
         false => Done::All,
     })

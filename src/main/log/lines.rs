@@ -7,6 +7,7 @@ use crate::moment;
 use crate::output::{Output, or_dash, output_failure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ottla::log::offline::Offline;
 use ottla::record::{BatchHeader, Codec};
 use serde::Serialize;
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -55,6 +56,15 @@ struct DamageLine<'a> {
     first_offset: i64,
     /// Exclusive.
     end_offset: i64,
+}
+
+/// The log ends here for good: recovery refuses what follows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfflineLine {
+    offline: String,
+    /// The offset below which the log is whole.
+    whole_below: i64,
 }
 
 impl BatchLine {
@@ -141,6 +151,17 @@ impl Lines {
                 "{from}..{to} DAMAGED, the last one exclusive: {}  {file} at byte {position}",
                 damage.why
             )
+        })
+    }
+
+    pub(super) fn offline(&mut self, offline: Offline) -> Result<(), Failure> {
+        let line = OfflineLine {
+            offline: offline.reason.to_string(),
+            whole_below: offline.position.0,
+        };
+        self.put(&line, || {
+            let (reason, position) = (offline.reason, offline.position);
+            format!("{position}.. OFFLINE at a start: {reason}")
         })
     }
 
