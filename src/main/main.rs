@@ -1,11 +1,12 @@
 //! The `ottla` program: arguments in, exit code out.
 //!
 //! **Owns** the command line, the configuration file as text, what is printed, the exit code: 0 done, 1 failed, 2 wrong
-//! usage, 3 a check found problems, 4 partly done; the tool, a blocking client that works against any Kafka broker.
+//! usage, 3 a check found problems, 4 partly done; the tool, a blocking client that works against any Kafka broker, and
+//! a reader of data directories on which no broker runs.
 //! **Never** decides what a setting means (`config`) or how a broker starts (`boot`); the tool starts no runtime.
 //! **Invariants**: an error is one line on standard error that names its fix; standard output holds results alone;
 //! nothing is destroyed unasked.
-//! **Enter at** `main`, then `serve` for the broker, `client` for the tool.
+//! **Enter at** `main`, then `serve` for the broker, `client` for the tool, `log` for what lies on disk.
 
 mod arguments;
 mod serve;
@@ -15,9 +16,10 @@ mod cluster;
 mod config;
 mod consume;
 mod group;
-mod log;
 mod produce;
 mod topic;
+// What needs no broker.
+mod log;
 // What they share.
 mod configs;
 mod failure;

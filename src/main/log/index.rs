@@ -95,7 +95,7 @@ fn describe(
 ) -> SegmentIndex {
     let indexed = walk.index.last().map_or(0, IndexEntry::end);
     let ends = walk.index.iter().skip(1).map(|entry| entry.first);
-    // Where the last chunk ends in offsets the log alone knows.
+    // Where the last chunk ends the log alone knows: what lies behind it is looked for from there on, too.
     let ends = ends.chain([end]);
     let entries = walk.index.iter().zip(ends).map(|(entry, end)| Entry {
         first_offset: entry.first.0,
