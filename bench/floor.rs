@@ -1,4 +1,8 @@
 //! The disk alone, in the same directory: direct, flushed writes into a file written before, and direct reads.
+#![allow(
+    dead_code,
+    reason = "shared by several programs, each of which uses a part"
+)]
 
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};

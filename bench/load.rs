@@ -1,4 +1,8 @@
 //! A closed loop of connections: each keeps some requests under way and sends the next when one is answered.
+#![allow(
+    dead_code,
+    reason = "shared by several programs, each of which uses a part"
+)]
 
 use super::harness::batches::{self, Record};
 use super::harness::client::{Connection, Question};

@@ -67,6 +67,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["base", "config", "record", "wire", "log", "boot"]),
 ];
 
+/// What the load generator may know of the broker: a client of the wire, as any other.
+const LOADGEN: &[&str] = &["base", "record", "wire"];
+
+/// Where sizes are held, and words that are allowed nowhere.
+const TREES: &[&str] = &["src", "tests", "bench", "schemas", "loadgen"];
+
 /// Everything from storage up; what lies below is the pure ring.
 const RUNTIME: &[&str] = &["storage/", "shard/", "server/", "admin/", "boot/", "main/"];
 
@@ -147,6 +153,9 @@ fn folders_import_only_what_lies_below_them() {
     for source in sources("src") {
         layers(&source, &mut faults);
     }
+    for source in sources("loadgen") {
+        loadgen_imports(&source, &mut faults);
+    }
     faults.none();
 }
 
@@ -156,7 +165,7 @@ fn words_stay_where_they_belong() {
     for source in sources("src") {
         words(&source, &mut faults);
     }
-    for folder in ["src", "tests", "bench", "schemas"] {
+    for folder in TREES {
         for source in sources(folder) {
             words_of_nowhere(&source, &mut faults);
         }
@@ -167,7 +176,7 @@ fn words_stay_where_they_belong() {
 #[test]
 fn files_and_functions_stay_small() {
     let mut faults = Faults::default();
-    for folder in ["src", "tests", "bench", "schemas"] {
+    for folder in TREES {
         for source in sources(folder) {
             sizes(&source, &mut faults);
         }
@@ -178,8 +187,10 @@ fn files_and_functions_stay_small() {
 #[test]
 fn every_folder_has_a_front_page_without_logic() {
     let mut faults = Faults::default();
-    for folder in folders(&root().join("src")) {
-        front_page(&folder, &mut faults);
+    for tree in ["src", "loadgen/src"] {
+        for folder in folders(&root().join(tree)) {
+            front_page(&folder, &mut faults);
+        }
     }
     faults.none();
 }
@@ -279,6 +290,19 @@ fn planted_faults_are_found() {
 }
 
 #[test]
+fn a_generator_that_knows_too_much_is_found() {
+    for (text, count) in [
+        ("use ottla::wire::frame;", 0),
+        ("use ottla::{base::ids, log::cursor};", 1),
+        ("#[cfg(test)]\nmod tests { use ottla::storage::x; }", 1),
+    ] {
+        let mut faults = Faults::default();
+        loadgen_imports(&Source::new("loadgen/src/a.rs", None, text), &mut faults);
+        assert_eq!(faults.0.len(), count, "{text}");
+    }
+}
+
+#[test]
 fn planted_sizes_are_found() {
     let long = format!("fn long(\n) {{\n{}}}\nfn short() {{}}\n", "x;\n".repeat(68));
     let large = "fn f() {}\n".repeat(601);
@@ -326,6 +350,18 @@ fn layers(source: &Source, faults: &mut Faults) {
                 &source.name,
                 line,
                 format!("{folder} may not import {import}"),
+            );
+        }
+    }
+}
+
+fn loadgen_imports(source: &Source, faults: &mut Faults) {
+    for (line, import) in imports(&source.code_with_tests, &["ottla::"]) {
+        if !LOADGEN.contains(&import.as_str()) {
+            faults.add(
+                &source.name,
+                line,
+                format!("loadgen may not import {import}"),
             );
         }
     }

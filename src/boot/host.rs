@@ -29,6 +29,11 @@ pub(super) fn memlock() -> Option<u64> {
     getrlimit(Resource::Memlock).current
 }
 
+/// The hard limit of open files; `None`: unlimited.
+pub(super) fn open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
 /// Creates the data directory if need be and refuses what cannot keep data. Returns its full path.
 pub(super) fn prepare_directory(path: &Path) -> Result<PathBuf, StartError> {
     let unusable = |error: std::io::Error| match error.kind() {

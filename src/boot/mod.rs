@@ -23,6 +23,7 @@ mod placement;
 pub mod failure;
 pub mod logging;
 pub mod panics;
+pub mod survey;
 
 pub use addresses::Listen;
 pub use failure::StartError;

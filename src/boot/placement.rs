@@ -43,11 +43,17 @@ pub(super) struct IoMemory {
     pub(super) short_of: Option<u64>,
 }
 
+/// What this number of shards locks when nothing limits it.
+pub(super) fn locked_memory_wanted(shards: usize) -> u64 {
+    SHARD_IO_MEMORY_BYTES as u64 * RINGS * shards as u64 + MEMLOCK_SPARE_BYTES
+}
+
 /// `limit` is the soft limit of locked memory, `None` when there is none.
 pub(super) fn io_memory(limit: Option<u64>, shards: usize) -> IoMemory {
-    let shards = shards.max(1) as u64;
-    let wanted = SHARD_IO_MEMORY_BYTES as u64 * RINGS * shards;
-    let Some(limit) = limit.filter(|limit| *limit < wanted + MEMLOCK_SPARE_BYTES) else {
+    let shards = shards.max(1);
+    let wanted = locked_memory_wanted(shards);
+    let shards = shards as u64;
+    let Some(limit) = limit.filter(|limit| *limit < wanted) else {
         return IoMemory {
             bytes: SHARD_IO_MEMORY_BYTES,
             short_of: None,
@@ -62,7 +68,7 @@ pub(super) fn io_memory(limit: Option<u64>, shards: usize) -> IoMemory {
     };
     IoMemory {
         bytes: bytes.min(SHARD_IO_MEMORY_BYTES),
-        short_of: Some(wanted),
+        short_of: Some(wanted - MEMLOCK_SPARE_BYTES),
     }
 }
 

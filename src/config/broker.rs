@@ -107,7 +107,7 @@ impl BrokerConfig {
 
     /// Checks what depends on more than one config.
     pub fn check_whole(&self) -> Result<(), ConfigProblem> {
-        self.topic.check_whole(self.replication_factor_default)
+        self.topic.check_whole()
     }
 }
 

@@ -292,10 +292,6 @@ impl Entry {
 /// The settings that contradict each other.
 fn involved(problem: &ConfigProblem) -> &'static [&'static str] {
     match problem {
-        ConfigProblem::InsyncAboveFactor { .. } => &[
-            "kafka.min.insync.replicas",
-            "kafka.default.replication.factor",
-        ],
         ConfigProblem::LagConflict { .. } => &[
             "kafka.log.cleaner.min.compaction.lag.ms",
             "kafka.log.cleaner.max.compaction.lag.ms",

@@ -62,11 +62,6 @@ pub enum ConfigProblem {
         min: i64,
         max: i64,
     },
-    /// No write with `acks=all` could ever succeed.
-    InsyncAboveFactor {
-        min_insync: i32,
-        factor: i16,
-    },
 }
 
 /// What is wrong with one value.
@@ -144,11 +139,6 @@ impl fmt::Display for ConfigProblem {
                 f,
                 "conflict topic config setting min.compaction.lag.ms ({min}) > \
                  max.compaction.lag.ms ({max})"
-            ),
-            ConfigProblem::InsyncAboveFactor { min_insync, factor } => write!(
-                f,
-                "Invalid value {min_insync} for configuration min.insync.replicas: the \
-                 replication factor is {factor}, so no write with acks=all could succeed"
             ),
         }
     }

@@ -75,10 +75,9 @@ impl SettingsProblem {
             | SettingsProblem::Form { .. }
             | SettingsProblem::Derived { .. }
             | SettingsProblem::AdminNotLoopback { .. } => true,
-            SettingsProblem::Kafka { problem } => !matches!(
-                problem,
-                ConfigProblem::LagConflict { .. } | ConfigProblem::InsyncAboveFactor { .. }
-            ),
+            SettingsProblem::Kafka { problem } => {
+                !matches!(problem, ConfigProblem::LagConflict { .. })
+            }
             SettingsProblem::Twice { .. }
             | SettingsProblem::WildcardAdvertised { .. }
             | SettingsProblem::SameEndpoint { .. }

@@ -223,17 +223,11 @@ impl TopicConfig {
     }
 
     /// Checks what depends on more than one config.
-    pub fn check_whole(&self, replication_factor: i16) -> Result<(), ConfigProblem> {
+    pub fn check_whole(&self) -> Result<(), ConfigProblem> {
         if self.min_compaction_lag_ms > self.max_compaction_lag_ms {
             return Err(ConfigProblem::LagConflict {
                 min: self.min_compaction_lag_ms,
                 max: self.max_compaction_lag_ms,
-            });
-        }
-        if self.min_insync_replicas > i32::from(replication_factor) {
-            return Err(ConfigProblem::InsyncAboveFactor {
-                min_insync: self.min_insync_replicas,
-                factor: replication_factor,
             });
         }
         Ok(())

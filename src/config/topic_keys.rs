@@ -126,7 +126,7 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     key!("min.compaction.lag.ms", Long, "0", Check::AtLeast(0), [same("log.cleaner.min.compaction.lag.ms")],
         "Shortest time a record of a compacted topic stays uncompacted, in milliseconds."),
     key!("min.insync.replicas", Int, "1", Check::AtLeast(1), [same("min.insync.replicas")],
-        "Replicas that must be in sync for a write with acks=all. Refused above the replication factor."),
+        "Replicas that must be in sync for a write with acks=all; at most the number of replicas is asked for."),
     key!("ottla.durability", String, "flushed", Check::OneOf(Durability::NAMES), [same("ottla.durability")],
         "What an acknowledgement promises. flushed: on the device; survives power loss. memory: in this node's \
          memory; faster, and the newest records are lost when the machine stops. replicated: refused until there \

@@ -114,3 +114,36 @@ impl PutFields for Vec<u8> {
         self.extend_from_slice(bytes);
     }
 }
+
+/// Fields that need no memory of their own: at most `N` bytes of them.
+pub(crate) struct FieldBytes<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> FieldBytes<N> {
+    pub(crate) fn new() -> FieldBytes<N> {
+        FieldBytes {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// All `N`, zeros behind what was put.
+    pub(crate) fn into_padded(self) -> [u8; N] {
+        self.bytes
+    }
+}
+
+impl<const N: usize> PutFields for FieldBytes<N> {
+    /// Panics beyond `N`: the size of a format is known.
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        self.bytes[self.len..end].copy_from_slice(bytes);
+        self.len = end;
+    }
+}

@@ -25,7 +25,7 @@
 //!
 //! Kinds 11 `Extent`, 12 `Replace` and 13 `Stamps` are reserved.
 
-use super::cursor::{Cursor, PutFields};
+use super::cursor::{Cursor, FieldBytes, PutFields};
 use super::segment::SideFile;
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{PartitionId, Uuid};
@@ -37,10 +37,14 @@ pub const ENTRY_HEADER_BYTES: usize = 32;
 /// What `Data` takes besides its bytes, at most.
 pub const DATA_OVERHEAD_BYTES: usize = ENTRY_HEADER_BYTES + DATA_FIELDS_BYTES + ENTRY_ALIGN;
 const DATA_FIELDS_BYTES: usize = 32;
+/// Of `Sealed` with one side file, which has the most.
+const FIELDS_BYTES_MAX: usize = 40 + CHAIN_HASH_BYTES;
 const ENTRY_ALIGN: usize = 8;
 const FLAG_SKIPPABLE: u8 = 1;
 const CHAIN_HASH_BYTES: usize = 32;
 const SIDE_INDEX: u32 = 1;
+
+type Fields = FieldBytes<FIELDS_BYTES_MAX>;
 
 const SHARD: PartitionId = PartitionId {
     topic: Uuid::ZERO,
@@ -153,7 +157,7 @@ impl PlannedEntry {
     /// Bytes in the cycle's body.
     pub fn encoded_bytes(&self) -> usize {
         let pieces: usize = self.pieces.iter().map(Bytes::len).sum();
-        let body = self.fields().1.len() + pieces;
+        let body = self.fields().1.as_slice().len() + pieces;
         (ENTRY_HEADER_BYTES + body).next_multiple_of(ENTRY_ALIGN)
     }
 
@@ -161,15 +165,15 @@ impl PlannedEntry {
     pub fn encode(&self, put: &mut impl FnMut(&[u8])) {
         let (kind, fields) = self.fields();
         let pieces: usize = self.pieces.iter().map(Bytes::len).sum();
-        let body = fields.len() + pieces;
+        let body = fields.as_slice().len() + pieces;
         put(&entry_header(kind, body, self.partition, self.number));
-        put(&fields);
+        put(fields.as_slice());
         self.pieces.iter().for_each(|piece| put(piece));
         put(&[0; ENTRY_ALIGN][..padding(body)]);
     }
 
-    fn fields(&self) -> (u8, Vec<u8>) {
-        let mut out = Vec::with_capacity(DATA_FIELDS_BYTES);
+    fn fields(&self) -> (u8, Fields) {
+        let mut out = Fields::new();
         let kind = match &self.change {
             Change::Data(data) => {
                 out.put_i64(data.at.segment.0);
@@ -226,13 +230,13 @@ impl PlannedEntry {
     }
 }
 
-fn put_epoch_offset(out: &mut Vec<u8>, epoch: LeaderEpoch, offset: Offset) {
+fn put_epoch_offset(out: &mut Fields, epoch: LeaderEpoch, offset: Offset) {
     out.put_epoch(epoch);
     out.put_u32(0);
     out.put_i64(offset.0);
 }
 
-fn put_sealed(out: &mut Vec<u8>, base: Offset, bytes: u64, index: SideFile) {
+fn put_sealed(out: &mut Fields, base: Offset, bytes: u64, index: SideFile) {
     out.put_i64(base.0);
     out.put_u64(bytes);
     out.put_u32(1);
@@ -247,23 +251,29 @@ impl SnapshotEntry {
     pub const ENCODED_BYTES: usize = ENTRY_HEADER_BYTES + 24;
 
     pub fn encode(&self, put: &mut impl FnMut(&[u8])) {
-        let mut fields = Vec::with_capacity(24);
+        let mut fields = Fields::new();
         fields.put_u64(self.generation);
         fields.put_u64(self.covered);
         fields.put_u32(self.crc);
         fields.put_u32(0);
+        let fields = fields.as_slice();
         put(&entry_header(10, fields.len(), SHARD, 0));
-        put(&fields);
+        put(fields);
     }
 }
 
-fn entry_header(kind: u8, body: usize, partition: PartitionId, number: u32) -> Vec<u8> {
-    let mut out = Vec::with_capacity(ENTRY_HEADER_BYTES);
+fn entry_header(
+    kind: u8,
+    body: usize,
+    partition: PartitionId,
+    number: u32,
+) -> [u8; ENTRY_HEADER_BYTES] {
+    let mut out = FieldBytes::new();
     out.put(&[kind, 0, 0, 0]);
     out.put_u32(u32::try_from(body).expect("a cycle is far below 4 GiB"));
     out.put_partition(partition);
     out.put_u32(number);
-    out
+    out.into_padded()
 }
 
 fn padding(body: usize) -> usize {

@@ -15,7 +15,7 @@ use super::snapshot_format::SnapshotBody;
 use super::tail::Tail;
 use crate::base::align::{BLOCK, block_floor};
 use crate::base::offset::{Offset, Position};
-use crate::record::{BatchHeader, StampedBatch};
+use crate::record::{BATCH_HEADER_BYTES, BatchHeader, StampedBatch};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -267,6 +267,7 @@ impl PartitionLog {
         out: &mut Vec<PlannedEntry>,
     ) -> usize {
         self.tail.freeze();
+        let batches_max = self.pending.len().min(1 + budget / BATCH_HEADER_BYTES);
         let mut used = 0;
         let mut run: Option<DataChange> = None;
         while let Some(front) = self.pending.front() {
@@ -283,7 +284,9 @@ impl PartitionLog {
             used += cost;
             match self.pending.pop_front().expect("looked at above") {
                 Pending::Batch { header, at } => {
-                    extend_run(run.get_or_insert_with(|| empty_run(at)), &header);
+                    let run = run.get_or_insert_with(|| empty_run(at, batches_max));
+                    run.bytes += header.total_bytes() as u64;
+                    run.batches.push(header);
                 }
                 Pending::Change(change) => {
                     self.finish_run(run.take(), out);
@@ -483,17 +486,12 @@ fn segment_dirty(segment: &Segment, synced: Position) -> u64 {
     }
 }
 
-fn empty_run(at: Position) -> DataChange {
+fn empty_run(at: Position, batches_max: usize) -> DataChange {
     DataChange {
         at,
         bytes: 0,
-        batches: Vec::new(),
+        batches: Vec::with_capacity(batches_max),
     }
-}
-
-fn extend_run(run: &mut DataChange, header: &BatchHeader) {
-    run.bytes += header.total_bytes() as u64;
-    run.batches.push(*header);
 }
 
 #[cfg(test)]

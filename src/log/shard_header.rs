@@ -11,13 +11,15 @@
 //!   34    30  the format's own fields, zeros at the end
 //! ```
 
-use super::cursor::{Cursor, PutFields};
+use super::cursor::{Cursor, FieldBytes, PutFields};
 use super::journal_format::JournalOwner;
 use crate::base::checksum::crc32c;
 use crate::base::ids::{Incarnation, Life, ShardId};
 
 pub(super) const SHARD_HEADER_BYTES: usize = 64;
 pub(super) const CRC_AT: usize = 12;
+
+pub(super) type HeaderFields = FieldBytes<SHARD_HEADER_BYTES>;
 
 /// What tells one format from another.
 pub(super) struct Kind {
@@ -37,9 +39,9 @@ impl Kind {
     pub(super) fn encode(
         &self,
         owner: JournalOwner,
-        fields: impl FnOnce(&mut Vec<u8>),
+        fields: impl FnOnce(&mut HeaderFields),
     ) -> [u8; SHARD_HEADER_BYTES] {
-        let mut out = Vec::with_capacity(SHARD_HEADER_BYTES);
+        let mut out = HeaderFields::new();
         out.put(self.magic);
         out.put_u32(self.version);
         out.put_u32(0);
@@ -47,10 +49,10 @@ impl Kind {
         out.put_u64(owner.life.0);
         out.put(&owner.shard.0.to_le_bytes());
         fields(&mut out);
-        out.resize(out.len().max(SHARD_HEADER_BYTES), 0);
-        let crc = crc32c(&out);
-        out[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
-        out.try_into().expect("the header has its size")
+        let mut header = out.into_padded();
+        let crc = crc32c(&header);
+        header[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
+        header
     }
 
     /// `None` for anything that is not a sound header of this format.

@@ -3,10 +3,12 @@
 use super::cluster::ClusterArguments;
 use super::config::ConfigArguments;
 use super::consume::ConsumeArguments;
+use super::doctor::DoctorArguments;
 use super::group::GroupArguments;
 use super::log::LogArguments;
 use super::produce::ProduceArguments;
 use super::topic::TopicArguments;
+use super::tune::TuneArguments;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -36,6 +38,12 @@ pub(crate) enum Command {
     Cluster(ClusterArguments),
     /// Reads a data directory without a broker: checks it, and prints what lies in it. Never writes.
     Log(LogArguments),
+    /// Looks at this host: what a broker with the flags of serve needs, what would make it faster. Exit code 3 when
+    /// something is bad.
+    Doctor(Box<DoctorArguments>),
+    /// Sets on this host what doctor asks for and a running system can change, and takes it back. Exit code 3 when
+    /// --check finds something to change.
+    Tune(Box<TuneArguments>),
 }
 
 /// Each flag goes before the environment (OTTLA_SECTION__KEY), which goes before the file.

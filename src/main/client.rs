@@ -5,6 +5,7 @@ mod offsets;
 pub(crate) mod question;
 
 use crate::failure::Failure;
+use crate::output::Output;
 use clap::Args;
 use connection::Connection;
 use ottla::base::limits::TOOL_RETRY_PAUSE_MS;
@@ -35,6 +36,21 @@ pub(crate) struct Remote {
     /// How long an answer, or something that fails only for now, is waited for.
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds, global = true)]
     pub(crate) timeout: f64,
+}
+
+/// Which cluster is asked, and how its answers are told.
+#[derive(Args, Clone)]
+pub(crate) struct Contact {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+impl Contact {
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.remote, self.output.verbose)
+    }
 }
 
 pub(crate) struct Client {

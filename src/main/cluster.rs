@@ -1,6 +1,6 @@
 //! `ottla cluster`: who is there and what they can do.
 
-use crate::client::{Client, Remote};
+use crate::client::{Client, Contact};
 use crate::failure::{Done, Failure, Outcome};
 use crate::output::{Column, Document, Output, Table, or_dash};
 use clap::{Args, Subcommand};
@@ -12,9 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Args)]
 pub(crate) struct ClusterArguments {
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) contact: Contact,
     #[command(subcommand)]
     action: Action,
 }
@@ -30,16 +28,12 @@ enum Action {
 }
 
 pub(crate) fn run(arguments: ClusterArguments) -> Outcome {
-    let ClusterArguments {
-        remote,
-        output,
-        action,
-    } = arguments;
-    let mut client = Client::new(&remote, output.verbose);
+    let ClusterArguments { contact, action } = arguments;
+    let (mut client, output) = (contact.client(), &contact.output);
     match action {
-        Action::Info => info(&mut client, &output)?,
-        Action::Nodes => nodes(&mut client, &output)?,
-        Action::Features => features(&mut client, &output)?,
+        Action::Info => info(&mut client, output)?,
+        Action::Nodes => nodes(&mut client, output)?,
+        Action::Features => features(&mut client, output)?,
     }
     Ok(Done::All)
 }

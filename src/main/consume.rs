@@ -5,10 +5,10 @@ pub(crate) mod member;
 mod reader;
 mod template;
 
-use crate::client::{Client, Place, Remote};
+use crate::client::{Client, Contact, Place};
 use crate::failure::{Done, Failure, Outcome};
 use crate::json_record::Written;
-use crate::output::{Output, output_failure};
+use crate::output::output_failure;
 use crate::place::From;
 use crate::progress::{Interrupt, Progress};
 use clap::Args;
@@ -54,14 +54,12 @@ pub(crate) struct ConsumeArguments {
     #[arg(long, default_value = "{value}\\n", conflicts_with = "output")]
     format: Template,
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) contact: Contact,
 }
 
 pub(crate) fn run(arguments: ConsumeArguments) -> Outcome {
     let interrupt = Interrupt::install()?;
-    let mut client = Client::new(&arguments.remote, arguments.output.verbose);
+    let mut client = arguments.contact.client();
     let mut sink = Sink::new(&arguments);
     let result = match &arguments.group {
         None => alone(&mut client, &arguments, &interrupt, &mut sink),
@@ -163,7 +161,7 @@ impl Sink {
     fn new(arguments: &ConsumeArguments) -> Sink {
         Sink {
             output: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
-            json: arguments.output.is_json(),
+            json: arguments.contact.output.is_json(),
             format: arguments.format.clone(),
             left: arguments.count,
             progress: Progress::new(!io::stdout().is_terminal()),

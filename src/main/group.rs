@@ -5,7 +5,7 @@ mod lag;
 mod reset;
 
 use crate::client::question::Question;
-use crate::client::{Client, Found, Place, Remote};
+use crate::client::{Client, Contact, Found, Place};
 use crate::consume::assignment::by_topic;
 use crate::failure::{Done, Failure, Outcome};
 use crate::output::{Column, Document, Leave, Output, Table, or_dash};
@@ -23,9 +23,7 @@ use std::str::FromStr;
 #[derive(Args)]
 pub(crate) struct GroupArguments {
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) contact: Contact,
     #[command(subcommand)]
     action: Action,
 }
@@ -102,18 +100,14 @@ impl FromStr for Selection {
 }
 
 pub(crate) fn run(arguments: GroupArguments) -> Outcome {
-    let GroupArguments {
-        remote,
-        output,
-        action,
-    } = arguments;
-    let mut client = Client::new(&remote, output.verbose);
+    let GroupArguments { contact, action } = arguments;
+    let (mut client, output) = (contact.client(), &contact.output);
     match action {
-        Action::List => list(&mut client, &output),
-        Action::Describe(wanted) => describe::run(&mut client, &output, &wanted.groups),
-        Action::Lag(wanted) => lag::run(&mut client, &output, &wanted.groups),
-        Action::Reset(wanted) => reset::run(&mut client, &output, &wanted),
-        Action::Delete(wanted) => delete(&mut client, &output, &wanted),
+        Action::List => list(&mut client, output),
+        Action::Describe(wanted) => describe::run(&mut client, output, &wanted.groups),
+        Action::Lag(wanted) => lag::run(&mut client, output, &wanted.groups),
+        Action::Reset(wanted) => reset::run(&mut client, output, &wanted),
+        Action::Delete(wanted) => delete(&mut client, output, &wanted),
     }
 }
 

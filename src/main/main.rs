@@ -3,10 +3,12 @@
 //! **Owns** the command line, the configuration file as text, what is printed, the exit code: 0 done, 1 failed, 2 wrong
 //! usage, 3 a check found problems, 4 partly done; the tool, a blocking client that works against any Kafka broker, and
 //! a reader of data directories on which no broker runs.
-//! **Never** decides what a setting means (`config`) or how a broker starts (`boot`); the tool starts no runtime.
+//! **Never** decides what a setting means (`config`) or how a broker starts (`boot`); the tool starts no runtime, but
+//! for `doctor`, which tries whether it could.
 //! **Invariants**: an error is one line on standard error that names its fix; standard output holds results alone;
 //! nothing is destroyed unasked.
-//! **Enter at** `main`, then `serve` for the broker, `client` for the tool, `log` for what lies on disk.
+//! **Enter at** `main`, then `serve` for the broker, `client` for the tool, `log` for what lies on disk, `host` for
+//! `doctor` and `tune`.
 
 mod arguments;
 mod serve;
@@ -20,6 +22,10 @@ mod produce;
 mod topic;
 // What needs no broker.
 mod log;
+// The host below a broker.
+mod doctor;
+mod host;
+mod tune;
 // What they share.
 mod configs;
 mod failure;
@@ -44,13 +50,15 @@ fn main() -> ExitCode {
             glommio::early_init();
             return serve::run(wishes);
         }
-        Some(Command::Topic(wanted)) => (wanted.output.verbose, topic::run(wanted)),
-        Some(Command::Produce(wanted)) => (wanted.output.verbose, produce::run(wanted)),
-        Some(Command::Consume(wanted)) => (wanted.output.verbose, consume::run(wanted)),
-        Some(Command::Group(wanted)) => (wanted.output.verbose, group::run(wanted)),
+        Some(Command::Topic(wanted)) => (wanted.contact.output.verbose, topic::run(wanted)),
+        Some(Command::Produce(wanted)) => (wanted.contact.output.verbose, produce::run(wanted)),
+        Some(Command::Consume(wanted)) => (wanted.contact.output.verbose, consume::run(wanted)),
+        Some(Command::Group(wanted)) => (wanted.contact.output.verbose, group::run(wanted)),
         Some(Command::Config(wanted)) => (wanted.output.verbose, config::run(wanted)),
-        Some(Command::Cluster(wanted)) => (wanted.output.verbose, cluster::run(wanted)),
+        Some(Command::Cluster(wanted)) => (wanted.contact.output.verbose, cluster::run(wanted)),
         Some(Command::Log(wanted)) => (wanted.output.verbose, log::run(wanted)),
+        Some(Command::Doctor(wanted)) => (wanted.output.verbose, doctor::run(*wanted)),
+        Some(Command::Tune(wanted)) => (wanted.output.verbose, tune::run(*wanted)),
         None => {
             // A closed standard output is nobody's business.
             let _ = Arguments::command().print_help();

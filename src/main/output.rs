@@ -145,7 +145,7 @@ impl Style {
 }
 
 /// A name must not move the cursor.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 

@@ -4,10 +4,9 @@ mod input;
 mod partitioner;
 mod sender;
 
-use crate::client::{Client, Remote};
+use crate::client::Contact;
 use crate::configs::Assignment;
 use crate::failure::{Done, Failure, Outcome};
-use crate::output::Output;
 use crate::place::now;
 use crate::progress::{Interrupt, Progress};
 use clap::{Args, ValueEnum};
@@ -23,9 +22,7 @@ use std::time::Duration;
 pub(crate) struct ProduceArguments {
     topic: String,
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) contact: Contact,
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
@@ -125,13 +122,12 @@ struct Summary<'a> {
 pub(crate) fn run(arguments: ProduceArguments) -> Outcome {
     let ProduceArguments {
         topic,
-        remote,
-        output,
+        contact,
         source,
         wishes,
     } = arguments;
     let interrupt = Interrupt::install()?;
-    let mut client = Client::new(&remote, output.verbose);
+    let (mut client, output) = (contact.client(), &contact.output);
     let mut progress = Progress::new(!io::stdin().is_terminal());
     let mut sender = Sender::new(&mut client, &topic, &wishes)?;
     let result = pump(&mut sender, &source, &interrupt, &mut progress);

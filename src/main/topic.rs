@@ -6,7 +6,7 @@ mod delete;
 mod describe;
 mod trim;
 
-use crate::client::{Client, Remote};
+use crate::client::{Client, Contact};
 use crate::configs::Assignment;
 use crate::failure::{Done, Failure, Outcome};
 use crate::output::{Column, Document, Leave, Output, Table};
@@ -18,9 +18,7 @@ use serde::Serialize;
 #[derive(Args)]
 pub(crate) struct TopicArguments {
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) contact: Contact,
     #[command(subcommand)]
     action: Action,
 }
@@ -115,19 +113,15 @@ struct Trim {
 }
 
 pub(crate) fn run(arguments: TopicArguments) -> Outcome {
-    let TopicArguments {
-        remote,
-        output,
-        action,
-    } = arguments;
-    let mut client = Client::new(&remote, output.verbose);
+    let TopicArguments { contact, action } = arguments;
+    let (mut client, output) = (contact.client(), &contact.output);
     match action {
-        Action::List(wanted) => list(&mut client, &output, wanted.internal),
-        Action::Describe(wanted) => describe::run(&mut client, &output, &wanted),
-        Action::Create(wanted) => create::run(&mut client, &output, &wanted),
-        Action::Alter(wanted) => alter::run(&mut client, &output, &wanted),
-        Action::Delete(wanted) => delete::run(&mut client, &output, &wanted),
-        Action::Trim(wanted) => trim::run(&mut client, &output, &wanted),
+        Action::List(wanted) => list(&mut client, output, wanted.internal),
+        Action::Describe(wanted) => describe::run(&mut client, output, &wanted),
+        Action::Create(wanted) => create::run(&mut client, output, &wanted),
+        Action::Alter(wanted) => alter::run(&mut client, output, &wanted),
+        Action::Delete(wanted) => delete::run(&mut client, output, &wanted),
+        Action::Trim(wanted) => trim::run(&mut client, output, &wanted),
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Call {
     pub(super) api_key: ApiKey,
     pub(super) version: i16,
     pub(super) correlation_id: i32,
-    pub(super) client_id: Option<Rc<str>>,
+    pub(super) client_id: Option<String>,
     /// The client's address, as Kafka writes it.
     pub(super) peer_host: Rc<str>,
     pub(super) meter: Rc<Meter>,
@@ -36,7 +36,8 @@ impl Call {
         let frame = response_frame(self.api_key, self.version, self.correlation_id, body);
         Reply::Frame {
             permit: Some(self.server.replies.charge(frame.len())),
-            pieces: vec![frame],
+            head: frame,
+            rest: Vec::new(),
         }
     }
 

@@ -64,7 +64,7 @@ enum Reading {
 
 impl Connection {
     pub(super) fn new(server: Rc<Server>, stream: TcpStream, peer: SocketAddr) -> Connection {
-        let entry = server.connections.enter(server.handle.now().instant);
+        let entry = server.connections.enter(server.handle.instant());
         let inbound = Inbound::new(&server.admission, server.frame_bytes_max());
         Connection {
             server,
@@ -87,7 +87,7 @@ impl Connection {
             return Poll::Ready(End::Ended(ending));
         }
         self.entry.pulse.wake_with(context);
-        let now = self.server.handle.now().instant;
+        let now = self.server.handle.instant();
         for _ in 0..ROUNDS_PER_TURN {
             self.replies.advance(context);
             if let Err(error) = self.write(context, now) {

@@ -159,7 +159,7 @@ fn start(
         api_key,
         version: api_version,
         correlation_id: header.correlation_id,
-        client_id: header.client_id.map(Rc::from),
+        client_id: header.client_id,
         peer_host: peer_host.clone(),
         meter: meter.clone(),
     };

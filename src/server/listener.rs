@@ -58,7 +58,7 @@ impl Listener {
 
     async fn emptied_within(&self, wait: Duration) {
         let handle = &self.server.handle;
-        let deadline = handle.sleep_until(handle.now().instant.plus(wait));
+        let deadline = handle.sleep_until(handle.instant().plus(wait));
         let deadline = async {
             deadline.await;
         };
@@ -76,7 +76,7 @@ async fn accept(server: Rc<Server>, listener: TcpListener, counts: ConnectionCou
             Some(Ok(stream)) => serve(&server, stream, &counts),
             Some(Err(error)) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                let retry = server.handle.now().instant.plus(ACCEPT_RETRY);
+                let retry = server.handle.instant().plus(ACCEPT_RETRY);
                 server.handle.sleep_until(retry).await;
             }
             None => break,
@@ -139,9 +139,9 @@ fn report(peer: SocketAddr, end: &End) {
 
 /// Once in a while all connections are looked at; more often while somebody waits for memory.
 async fn sweep(server: Rc<Server>) {
-    let mut next_sweep = server.handle.now().instant;
+    let mut next_sweep = server.handle.instant();
     while !server.connections.is_stopping() {
-        let now = server.handle.now().instant;
+        let now = server.handle.instant();
         server.admission.release_stalled(now);
         if now >= next_sweep {
             server.connections.sweep(now, server.idle_max());

@@ -27,7 +27,7 @@ pub(super) struct Meter {
 impl Meter {
     /// `received`: when its first byte came.
     pub(super) fn start(server: &Rc<Server>, api_key: ApiKey, received: Instant) -> Rc<Meter> {
-        let now = server.handle.now().instant;
+        let now = server.handle.instant();
         let meter = Meter {
             server: server.clone(),
             api: api(api_key),
@@ -88,7 +88,7 @@ impl Meter {
     }
 
     pub(super) fn now(&self) -> Instant {
-        self.server.handle.now().instant
+        self.server.handle.instant()
     }
 
     fn record(&self, stage: Stage, took: Duration) {

@@ -25,9 +25,10 @@ const WRITE_SLICES_MAX: usize = 1_024;
 
 /// What a request ends with.
 pub(super) enum Reply {
-    /// A whole frame in pieces.
+    /// A whole frame, mostly in one piece.
     Frame {
-        pieces: Vec<Bytes>,
+        head: Bytes,
+        rest: Vec<Bytes>,
         /// Held until the frame has left.
         permit: Option<Permit>,
     },
@@ -40,7 +41,9 @@ pub(super) enum Reply {
 impl Reply {
     fn bytes(&self) -> usize {
         match self {
-            Reply::Frame { pieces, .. } => pieces.iter().map(Bytes::len).sum(),
+            Reply::Frame { head, rest, .. } => {
+                head.len() + rest.iter().map(Bytes::len).sum::<usize>()
+            }
             Reply::Nothing | Reply::Close => 0,
         }
     }
@@ -204,17 +207,17 @@ impl ReplyQueue {
             _permit: permit,
         };
         match reply {
-            Reply::Frame { pieces, permit } => self.send(pieces, end(permit)),
+            Reply::Frame { head, rest, permit } => self.send(head, rest, end(permit)),
             Reply::Nothing => self.ended(end(None)),
             Reply::Close => self.closing = true,
         }
     }
 
-    fn send(&mut self, pieces: Vec<Bytes>, end: FrameEnd) {
-        self.outgoing_bytes += pieces.iter().map(Bytes::len).sum::<usize>();
-        let pieces = pieces.into_iter();
-        self.outgoing
-            .extend(pieces.map(|bytes| Outgoing { bytes, end: None }));
+    fn send(&mut self, head: Bytes, rest: Vec<Bytes>, end: FrameEnd) {
+        for bytes in [head].into_iter().chain(rest) {
+            self.outgoing_bytes += bytes.len();
+            self.outgoing.push_back(Outgoing { bytes, end: None });
+        }
         let last = self.outgoing.back_mut().expect("a frame has bytes");
         last.end = Some(end);
     }

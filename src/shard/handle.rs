@@ -41,6 +41,11 @@ impl ShardHandle {
         self.0.runtime.now()
     }
 
+    /// Monotonic time alone.
+    pub fn instant(&self) -> Instant {
+        self.0.runtime.clock().instant()
+    }
+
     /// The shard that owns this partition, whether or not it exists.
     pub fn owner(&self, partition: PartitionId) -> ShardId {
         routing::owner(partition, self.0.shards)

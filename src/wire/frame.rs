@@ -10,6 +10,9 @@ use super::version::ApiKey;
 pub const FRAME_LENGTH_BYTES: usize = 4;
 /// Key, version, correlation id and the length of the client id: no request is shorter.
 pub const REQUEST_BYTES_MIN: usize = 10;
+/// What a frame has room for from the start, foreign bytes not counted: the requests and answers of Produce and Fetch
+/// for one partition never grow.
+const FRAME_FIRST_BYTES: usize = 256;
 
 /// A length that is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +86,7 @@ pub fn request_frame(header: &RequestHeader, body: &(impl Encode + ?Sized)) -> B
 }
 
 fn framed(write: impl FnOnce(&mut Writer)) -> Writer {
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(FRAME_FIRST_BYTES);
     writer.int32(0);
     write(&mut writer);
     let bytes = writer.len() - FRAME_LENGTH_BYTES;

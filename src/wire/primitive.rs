@@ -419,6 +419,14 @@ impl Writer {
         Writer::default()
     }
 
+    /// With room for so many bytes of its own; more grow it.
+    pub fn with_capacity(bytes: usize) -> Writer {
+        Writer {
+            buffer: BytesMut::with_capacity(bytes),
+            ..Writer::default()
+        }
+    }
+
     /// Bytes written so far.
     pub fn len(&self) -> usize {
         self.buffer.len() + self.cut_bytes

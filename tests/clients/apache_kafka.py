@@ -11,8 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -25,9 +23,16 @@ import broker
 POM = os.path.join(broker.ROOT, "tests", "clients", "jars", "pom.xml")
 LOG4J = os.path.join(broker.ROOT, "tests", "clients", "jars", "log4j2.properties")
 LIBS = os.path.join(broker.ROOT, "target", "kafka", "libs")
-HEAP = "-Xmx512m"
+# For tests, where several run beside each other: soon started and small.
+TEST_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+# What Kafka's own start script gives a broker (`bin/kafka-server-start.sh`, `bin/kafka-run-class.sh`).
+STOCK_JVM = ["-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+             "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-XX:MaxInlineLevel=15",
+             "-Djava.awt.headless=true"]
+# For a client that is measured: compiled as far as its JVM goes.
+TOOL_JVM = ["-Xmx512m"]
 READY_SECONDS_MAX = 120
-METADATA = 3
+POLL_SECONDS = 0.01
 # SIGTERM ends a Java process in order, and it says so with this code.
 TERMINATED = 128 + signal.SIGTERM
 
@@ -55,16 +60,15 @@ def libs():
     return LIBS
 
 
-def command(name, *arguments, heap=HEAP):
+def command(name, *arguments, jvm=TEST_JVM):
     """What starts a class of the jars, for `subprocess`."""
-    return ["java", heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={LOG4J}",
-            "-cp", os.path.join(libs(), "*"), name, *arguments]
+    return ["java", *jvm, f"-Dlog4j2.configurationFile={LOG4J}", "-cp", os.path.join(libs(), "*"), name, *arguments]
 
 
-def tool(name, *arguments, timeout=120, **options):
+def tool(name, *arguments, timeout=120, jvm=TEST_JVM, **options):
     """Runs a class of the jars to its end: its exit code, `stdout` and `stderr` as text."""
     options = {"capture_output": True, "text": True, **options}
-    return subprocess.run(command(name, *arguments), timeout=timeout, **options)
+    return subprocess.run(command(name, *arguments, jvm=jvm), timeout=timeout, **options)
 
 
 class Kafka(broker.Server):
@@ -72,31 +76,34 @@ class Kafka(broker.Server):
 
     terminated = TERMINATED
 
-    def __init__(self, path, *properties, listen=None):
+    def __init__(self, path, *properties, listen=None, jvm=TEST_JVM):
         super().__init__(path, listen)
         self.properties = list(properties)
+        self.jvm = jvm
         self.controller = broker.free_address()
         self.settings = os.path.join(path, "server.properties")
 
     def start(self):
-        if self.lives == 0:
-            self._format()
+        self.prepare()
         self.lives += 1
         with open(os.path.join(self.path, f"log.{self.lives}"), "wb") as log:
             self.process = subprocess.Popen(
-                command("kafka.Kafka", self.settings), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command("kafka.Kafka", self.settings, jvm=self.jvm), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, "LOG_DIR": self.path})
         self.address = self.listen
         deadline = time.monotonic() + READY_SECONDS_MAX
-        while not self._answers():
+        while not broker.answers(self.listen):
             if not self.alive():
                 raise AssertionError(f"ended with {self.process.wait()} before it was ready; see {self.path}")
             if time.monotonic() > deadline:
                 raise AssertionError(f"not ready within {READY_SECONDS_MAX} s; see {self.path}")
-            time.sleep(0.05)
+            time.sleep(POLL_SECONDS)
         return self
 
-    def _format(self):
+    def prepare(self):
+        """Formats the data directory, once; `start` does it too."""
+        if os.path.exists(self.settings):
+            return
         with open(self.settings, "w") as settings:
             settings.write("\n".join([*self._properties(), *self.properties, ""]))
         # The tool takes a dash in front for a flag.
@@ -127,18 +134,6 @@ class Kafka(broker.Server):
             "share.coordinator.state.topic.min.isr=1",
             "group.initial.rebalance.delay.ms=0",
         ]
-
-    def _answers(self):
-        """Metadata v0 names a broker: sockets are open earlier than that."""
-        host, port = self.listen.rsplit(":", 1)
-        try:
-            with socket.create_connection((host, int(port)), timeout=5) as connection:
-                request = struct.pack(">hhihi", METADATA, 0, 1, -1, 0)
-                connection.sendall(struct.pack(">i", len(request)) + request)
-                answer = connection.recv(12, socket.MSG_WAITALL)
-        except OSError:
-            return False
-        return len(answer) == 12 and struct.unpack(">iii", answer)[2] > 0
 
 
 def serve(properties):

@@ -7,6 +7,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 import urllib.request
@@ -15,6 +16,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 READY = re.compile(r"ottla ready: kafka (\S+), admin (\S+), data (.+), (\d+) shards, durability (\S+)")
 READY_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 60
+ANSWER_SECONDS_MAX = 5
+METADATA = 3
 
 
 def binary():
@@ -45,6 +48,19 @@ def free_address():
                 continue
 
 
+def answers(address):
+    """Metadata v0 names a broker: sockets are open earlier than that."""
+    host, port = address.rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS_MAX) as connection:
+            request = struct.pack(">hhihi", METADATA, 0, 1, -1, 0)
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.recv(12, socket.MSG_WAITALL)
+    except OSError:
+        return False
+    return len(answer) == 12 and struct.unpack(">iii", answer)[2] > 0
+
+
 class Server:
     """One process on one data directory. After `kill` or `stop`, `start`, which a subclass has, runs the next life."""
 
@@ -57,6 +73,9 @@ class Server:
         self.process = None
         self.lives = 0
 
+    def prepare(self):
+        """What comes before the first start and is no part of it."""
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -68,6 +87,10 @@ class Server:
 
     def alive(self):
         return self.process.poll() is None
+
+    def memory_kib(self, field="VmHWM"):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith(field))
 
     def __enter__(self):
         return self.start()
@@ -121,7 +144,3 @@ class Broker(Server):
         found = [line for line in lines if re.match(re.escape(name) + r"[ {]", line)]
         assert found, f"no metric {name}"
         return sum(float(line.rsplit(" ", 1)[1]) for line in found)
-
-    def memory_kib(self, field="VmHWM"):
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith(field))

@@ -35,7 +35,7 @@ PROFILE = ["kafka.num.partitions=4", "kafka.group.initial.rebalance.delay.ms=0",
 KAFKA_PROPERTIES = ["authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                     "allow.everyone.if.no.acl.found=true", "super.users=User:ANONYMOUS"]
 LONG = "long: run by tests/clients/all"
-# In the note of a test that fails now and then against Apache Kafka: it may fail here.
+# In the note of a test that fails now and then whatever the broker: it may fail here.
 FLAKY = "FLAKY"
 SKIPS = "--skips"
 FAST = "--fast"

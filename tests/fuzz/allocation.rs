@@ -1,4 +1,8 @@
 //! Counts what the current thread allocates.
+#![allow(
+    dead_code,
+    reason = "shared by several programs, each of which asks for a part"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,6 +15,12 @@ static ALLOCATOR: Counting = Counting;
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often memory was asked for since the thread began; a block that grows counts again.
+pub(crate) fn allocations() -> u64 {
+    COUNT.get()
 }
 
 /// The most bytes that were allocated at one time during `work` and not before it.
@@ -25,6 +35,7 @@ pub(crate) fn peak_bytes<T>(work: impl FnOnce() -> T) -> (T, usize) {
 }
 
 fn count(bytes: isize) {
+    COUNT.set(COUNT.get() + u64::from(bytes > 0));
     let live = LIVE.get() + bytes;
     LIVE.set(live);
     PEAK.set(PEAK.get().max(live));

@@ -143,7 +143,6 @@ fn impossible_topics() -> Vec<(CreatableTopic, ErrorCode)> {
         (configured("unknown-key", "no.such.key", "1"), config),
         (configured("bad-value", "segment.bytes", "-5"), config),
         (configured("compacted", "cleanup.policy", "compact"), config),
-        (configured("isr", "min.insync.replicas", "2"), config),
     ]
 }
 

@@ -75,6 +75,20 @@ fn acks_decide_who_is_told() {
 }
 
 /// Without an answer the only way to make a producer look again is to hang up.
+/// As in Apache Kafka since 4.0: tools that ask for two replicas in sync work with a single node.
+#[test]
+fn a_topic_cannot_ask_for_more_replicas_in_sync_than_it_has() {
+    let broker = Broker::start("produce_insync");
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("strict", 1, &[("min.insync.replicas", "2")]);
+    let answer = client.call(
+        &produce_request("strict", 0, one("all"), -1),
+        PRODUCE_VERSION,
+    );
+    assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+    assert_eq!(client.values("strict", 0), ["all"]);
+}
+
 #[test]
 fn a_failure_nobody_is_told_of_closes_the_connection() {
     let broker = Broker::start("produce_unacknowledged_failure");

@@ -2,6 +2,7 @@
 //! its catalogue, every expression is one, and what a runbook says can be done.
 
 mod expression;
+mod host;
 
 use expression::{Selector, grouped_labels, legend_labels, selectors};
 use ottla::metrics::catalog::{self, Kind};

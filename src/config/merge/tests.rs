@@ -196,13 +196,6 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ),
     (
         "",
-        "min.insync.replicas=2",
-        "argument --set min.insync.replicas=2: Invalid value 2 for configuration \
-             min.insync.replicas: the replication factor is 1, so no write with acks=all could \
-             succeed",
-    ),
-    (
-        "",
         "kafka.listeners=PLAINTEXT://:9092",
         "argument --set kafka.listeners=PLAINTEXT://:9092: listeners follows from \
              listeners.kafka; set that instead",

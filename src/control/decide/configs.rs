@@ -70,7 +70,7 @@ fn alter_topic(draft: &mut Draft, name: &str, wanted: &AlterResource) -> Result<
     let topic = topic.ok_or_else(|| ControlError::UnknownTopic {
         name: name.to_owned(),
     })?;
-    config.check_whole(topic.replication_factor)?;
+    config.check_whole()?;
     let (id, changes) = (topic.id, difference(before, &after));
     if changes != ConfigChanges::default() {
         draft.push(Record::TopicConfigured { id, changes });

@@ -60,7 +60,7 @@ fn create_topic(draft: &mut Draft, new: NewTopic) -> Result<Arc<Topic>, ControlE
         Some(assignments) => assigned(&new, assignments, image)?,
         None => placed(&new, image)?,
     };
-    config.check_whole(factor)?;
+    config.check_whole()?;
     let partitions = check_partitions(partitions, 0, image)?;
     assert!(!new.id.is_zero(), "the caller gives a new topic its id");
     let name = new.name;

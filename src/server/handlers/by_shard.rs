@@ -4,23 +4,42 @@ use crate::base::ids::ShardId;
 use crate::server::errors::Unanswered;
 use crate::shard::request::{Request, Response};
 use crate::shard::{Answer, ShardHandle};
-use std::collections::BTreeMap;
 
 /// Items by shard, each with the place of its result in the answer.
-pub(super) struct ByShard<Item, Place>(BTreeMap<ShardId, (Vec<Item>, Vec<Place>)>);
+pub(super) struct ByShard<Item, Place>(Vec<Part<Item, Place>>);
+
+/// What one shard gets.
+struct Part<Item, Place> {
+    shard: ShardId,
+    items: Vec<Item>,
+    places: Vec<Place>,
+}
 
 /// One answer per shard, under way.
 pub(super) struct Sent<Place>(Vec<(Answer, Vec<Place>)>);
 
 impl<Item, Place> ByShard<Item, Place> {
     pub(super) fn new() -> ByShard<Item, Place> {
-        ByShard(BTreeMap::new())
+        ByShard(Vec::new())
     }
 
     pub(super) fn push(&mut self, shard: ShardId, item: Item, place: Place) {
-        let (items, places) = self.0.entry(shard).or_default();
-        items.push(item);
-        places.push(place);
+        let index = self.0.partition_point(|part| part.shard < shard);
+        match self.0.get_mut(index).filter(|part| part.shard == shard) {
+            Some(part) => {
+                part.items.push(item);
+                part.places.push(place);
+            }
+            None => {
+                let (items, places) = (vec![item], vec![place]);
+                let part = Part {
+                    shard,
+                    items,
+                    places,
+                };
+                self.0.insert(index, part);
+            }
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -33,10 +52,8 @@ impl<Item, Place> ByShard<Item, Place> {
         handle: &ShardHandle,
         mut request: impl FnMut(Vec<Item>) -> Request,
     ) -> Sent<Place> {
-        let sent = self.0.into_iter().map(|(shard, (items, places))| {
-            let answer = handle.send(shard, request(items));
-            (answer, places)
-        });
+        let parts = self.0.into_iter();
+        let sent = parts.map(|part| (handle.send(part.shard, request(part.items)), part.places));
         Sent(sent.collect())
     }
 }

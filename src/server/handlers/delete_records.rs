@@ -27,7 +27,7 @@ pub(in crate::server) fn handle(call: Call, request: DeleteRecordsRequest) -> Di
     let timeout = u64::try_from(request.timeout_ms)
         .unwrap_or(0)
         .max(TIMEOUT_MS_MIN);
-    let now = call.server.handle.now().instant;
+    let now = call.server.handle.instant();
     let deadline = now.plus(Duration::from_millis(timeout));
     let mut cuts = ByShard::new();
     let mut response = DeleteRecordsResponse::default();

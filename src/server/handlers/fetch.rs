@@ -84,7 +84,7 @@ impl From<ReadError> for Unread {
 type Asked = Vec<Answer>;
 
 pub(in crate::server) fn handle(call: Call, mut request: FetchRequest) -> Dispatched {
-    let now = call.server.handle.now().instant;
+    let now = call.server.handle.instant();
     let mut sessions = call.server.fetch_sessions.borrow_mut();
     let context = sessions.begin(&mut request, call.version, now);
     drop(sessions);
@@ -123,7 +123,7 @@ impl Fetch {
             isolation: isolation(request.isolation_level),
             bytes_max,
             bytes_min: bytes(request.min_bytes).min(bytes_max),
-            deadline: handle.now().instant.plus(Duration::from_millis(wait)),
+            deadline: handle.instant().plus(Duration::from_millis(wait)),
             plan: Plan::new(&image, request, call.version, |partition| {
                 handle.owner(partition)
             }),
@@ -222,7 +222,7 @@ impl Fetch {
             || found.parts.iter().any(Result::is_err)
             // Woken for another reason than data, or by more than the limits let through.
             || before.is_some_and(|before| bytes <= before)
-            || self.handle().now().instant >= self.deadline
+            || self.handle().instant() >= self.deadline
             || server.connections.is_stopping()
             || server.admission.is_short()
             || server.decoded.is_short()
@@ -270,7 +270,7 @@ impl Fetch {
         let topics = self.plan.topics.iter();
         let mut responses = topics.map(|topic| self.topic(topic, &mut found)).collect();
         let call = &self.call;
-        let now = self.handle().now().instant;
+        let now = self.handle().instant();
         let mut sessions = call.server.fetch_sessions.borrow_mut();
         let response = match sessions.finish(self.context, &mut responses, now) {
             Ok(session_id) => FetchResponse {
@@ -280,9 +280,10 @@ impl Fetch {
             },
             Err(error) => refused(call, error),
         };
-        let pieces = response_pieces(call.api_key, call.version, call.correlation_id, &response);
+        let mut rest = response_pieces(call.api_key, call.version, call.correlation_id, &response);
         Reply::Frame {
-            pieces,
+            head: rest.remove(0),
+            rest,
             permit: Some(permit),
         }
     }

@@ -70,7 +70,7 @@ fn plan(
         let by_id = call.version >= TOPIC_IDS_FROM;
         let topic = topics::find(&image, by_id, &data.name, data.topic_id)
             .map_err(|code| Refusal::new(code, "This cluster has no such topic."))
-            .and_then(|topic| may_write(call, topic, request.acks).map(|()| topic));
+            .and_then(|topic| may_write(call, topic).map(|()| topic));
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for (place, part) in data.partition_data.into_iter().enumerate() {
             let index = part.index;
@@ -114,18 +114,12 @@ fn refuse_all(request: &ProduceRequest) -> Option<Refusal> {
     })
 }
 
-fn may_write(call: &Call, topic: &Topic, acks: i16) -> Result<(), Refusal> {
+fn may_write(call: &Call, topic: &Topic) -> Result<(), Refusal> {
     if topic.internal && call.client_id.as_deref() != Some(ADMIN_CLIENT) {
         return Err(Refusal::new(
             ErrorCode::InvalidTopicException,
             "An internal topic is written by the broker alone.",
         ));
-    }
-    let wanted = topic.config.min_insync_replicas;
-    // One node: the leader is the only replica in sync.
-    if acks == -1 && wanted > 1 {
-        let message = format!("min.insync.replicas is {wanted}, one replica is in sync.");
-        return Err(Refusal::new(ErrorCode::NotEnoughReplicas, message));
     }
     Ok(())
 }

@@ -30,7 +30,8 @@ impl Answers {
 
 fn frame(text: &'static str) -> Reply {
     Reply::Frame {
-        pieces: vec![Bytes::from_static(text.as_bytes())],
+        head: Bytes::from_static(text.as_bytes()),
+        rest: Vec::new(),
         permit: None,
     }
 }

@@ -16,6 +16,7 @@ pub mod client;
 pub mod data;
 pub mod directory;
 pub mod groups;
+pub mod host;
 pub mod kafka;
 pub mod mount;
 pub mod operator;

@@ -4,7 +4,9 @@ use super::broker::binary;
 use super::wait::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -138,6 +140,17 @@ impl Running {
     /// Nobody reads its output any more.
     pub fn close_output(&mut self) {
         self.output = None;
+    }
+
+    /// Whether it has a file open below this directory, with or without a name.
+    pub fn has_open(&self, directory: &Path) -> bool {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        let mut targets = files
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|file| fs::read_link(file.path()));
+        targets.any(|target| target.is_ok_and(|target| target.starts_with(directory)))
     }
 
     pub fn interrupt(&self) {

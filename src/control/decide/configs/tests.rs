@@ -159,12 +159,6 @@ fn requests_that_make_no_sense_are_refused() {
             vec![set("no.such", "1")],
             "Unknown topic config name: no.such",
         ),
-        (
-            of_topic("t"),
-            vec![set("min.insync.replicas", "2")],
-            "Invalid value 2 for configuration min.insync.replicas: the replication factor is 1, \
-             so no write with acks=all could succeed",
-        ),
     ] {
         let proposal = with_topics(&["t"]).propose(alter(resource, operations));
         assert_eq!(altered(&proposal), expected);
@@ -255,12 +249,6 @@ fn only_dynamic_broker_configs_change_without_a_restart() {
             "compact",
             "Invalid value compact for configuration log.cleanup.policy: compaction is not \
              available in this release; use delete",
-        ),
-        (
-            "min.insync.replicas",
-            "2",
-            "Invalid value 2 for configuration min.insync.replicas: the replication factor is 1, \
-             so no write with acks=all could succeed",
         ),
     ] {
         for resource in [Resource::Broker(None), Resource::Broker(Some(NodeId(0)))] {

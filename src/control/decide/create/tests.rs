@@ -262,11 +262,6 @@ fn configs_of_a_new_topic_are_checked() {
              in this release; use delete",
         ),
         (
-            &[("min.insync.replicas", Some("2"))],
-            "Invalid value 2 for configuration min.insync.replicas: the replication factor is 1, \
-             so no write with acks=all could succeed",
-        ),
-        (
             &[("leader.replication.throttled.replicas", Some(&long))],
             "Invalid value (too long to repeat) for configuration \
              leader.replication.throttled.replicas: Value must be no longer than 32768 bytes",
