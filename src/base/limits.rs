@@ -247,6 +247,11 @@ pub const TOOL_REBALANCE_MS: i32 = 60_000;
 pub const TOOL_HEARTBEAT_MS: u64 = 3_000;
 pub const TOOL_COMMIT_MS: u64 = 5_000;
 
+/// Faults of one partition that `ottla log verify` tells one by one; of more it tells the number.
+pub const TOOL_FAULTS_TOLD_MAX: usize = 100;
+/// One read of a segment by `ottla log`; a batch that is larger is read whole.
+pub const TOOL_SEGMENT_READ_BYTES: usize = MIB;
+
 // Every partition can be described.
 const _: () = assert!(PRODUCERS_PER_PARTITION_MAX <= PRODUCERS_DESCRIBED_MAX);
 // Every reader has a buffer, whatever the others read ahead.

@@ -92,13 +92,10 @@ fn controller(
         rules: settings.topic_rules(),
     };
     let controller = Controller::recover(start, metadata.snapshot, metadata.records);
-    controller.map_err(|error| StartError::DirectoryDamaged {
-        path: settings.data_dir.clone(),
-        reason: format!("its metadata cannot be applied ({error:?})"),
-    })
+    controller.map_err(|error| StartError::metadata(&settings.data_dir, &error))
 }
 
-fn known_topics(image: &Image) -> KnownTopics {
+pub(super) fn known_topics(image: &Image) -> KnownTopics {
     let live = image.topics();
     let live = live.map(|topic| (topic.id, (topic.name.to_string(), topic.partitions)));
     KnownTopics {

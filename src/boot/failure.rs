@@ -1,6 +1,7 @@
 //! Why a broker did not start. Each is one line that says what, and how to fix it.
 
 use crate::base::ids::NodeId;
+use crate::control::replay_error::ReplayError;
 use crate::storage::disk::DiskError;
 use crate::storage::errors::OpenError;
 use std::fmt;
@@ -154,6 +155,14 @@ impl StartError {
             OpenError::MetadataMissing { .. } => damaged("its metadata is missing".to_owned()),
             OpenError::MetadataSnapshots { .. } => damaged("its metadata is unreadable".to_owned()),
             OpenError::Failed => StartError::DirectoryFailed { path },
+        }
+    }
+
+    /// The records of the metadata do not make an image.
+    pub(super) fn metadata(path: &Path, error: &ReplayError) -> StartError {
+        StartError::DirectoryDamaged {
+            path: path.to_owned(),
+            reason: format!("its metadata cannot be applied ({error:?})"),
         }
     }
 

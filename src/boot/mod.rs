@@ -9,6 +9,9 @@
 
 pub mod start;
 
+// What a start would do, without doing it.
+pub mod rehearsal;
+
 mod directory;
 mod shards;
 mod stop;

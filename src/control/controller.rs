@@ -87,6 +87,15 @@ impl Controller {
         self.image = before;
     }
 
+    /// A record of the metadata log in words, for people who look for what went wrong.
+    pub fn describe_record(bytes: &[u8]) -> String {
+        match Record::decode(bytes) {
+            Ok(Some(record)) => format!("{record:?}"),
+            Ok(None) => "a record of a later release, which may be passed over".to_owned(),
+            Err(error) => format!("no record of this release: {error:?}"),
+        }
+    }
+
     /// The whole image as bytes for a snapshot of the metadata log.
     pub fn snapshot(image: &Image) -> Bytes {
         snapshot::encode(image)

@@ -91,6 +91,12 @@ pub struct ChosenSlot {
 }
 
 impl Superblock {
+    /// Whether a start has to read the journals: after a clean stop there is nothing in them, unless a later life may
+    /// have been in the slot that cannot be read.
+    pub fn needs_journals(&self, other_unreadable: bool) -> bool {
+        !self.clean || other_unreadable
+    }
+
     /// Panics with more shards than a directory may have: boot bounds them long before.
     pub fn encode(&self) -> Vec<u8> {
         assert!(self.starts.len() <= SHARDS_PER_DIRECTORY_MAX);

@@ -81,20 +81,52 @@ pub fn encode_index_header(base: Offset, chunk_bytes: usize) -> [u8; INDEX_HEADE
     out.try_into().expect("the header has its size")
 }
 
+/// Where the sound entries of an index end, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IndexEnd {
+    /// Nothing follows, or nothing but zeros.
+    Whole,
+    /// The header is not that of this segment: no entry counts.
+    Header,
+    /// The entry with this number contradicts its checksum.
+    Checksum { entry: usize },
+    /// It does not begin where the one before it ends.
+    Gap { entry: usize },
+    /// It speaks of more than the log has: an attempt that did not count left it.
+    Beyond { entry: usize },
+}
+
 /// The sound entries from the beginning that end at or below `end`; none when the header is not of this segment.
 pub fn decode_index(bytes: &[u8], base: Offset, chunk_bytes: usize, end: u64) -> Vec<IndexEntry> {
-    if bytes.get(..INDEX_HEADER_BYTES) != Some(&encode_index_header(base, chunk_bytes)) {
-        return Vec::new();
-    }
+    judge_index(bytes, base, chunk_bytes, end).0
+}
+
+/// The same, and why there are no more.
+pub fn judge_index(
+    bytes: &[u8],
+    base: Offset,
+    chunk_bytes: usize,
+    end: u64,
+) -> (Vec<IndexEntry>, IndexEnd) {
     let mut entries: Vec<IndexEntry> = Vec::new();
+    if bytes.is_empty() {
+        return (entries, IndexEnd::Whole);
+    }
+    if bytes.get(..INDEX_HEADER_BYTES) != Some(&encode_index_header(base, chunk_bytes)) {
+        return (entries, IndexEnd::Header);
+    }
     for bytes in bytes[INDEX_HEADER_BYTES..].chunks_exact(INDEX_ENTRY_BYTES) {
         let expected = entries.last().map_or(0, IndexEntry::end);
+        let entry = entries.len();
         match IndexEntry::decode(bytes, base) {
-            Some(entry) if entry.position == expected && entry.end() <= end => entries.push(entry),
-            _ => break,
+            None if bytes.iter().all(|byte| *byte == 0) => return (entries, IndexEnd::Whole),
+            None => return (entries, IndexEnd::Checksum { entry }),
+            Some(found) if found.position != expected => return (entries, IndexEnd::Gap { entry }),
+            Some(found) if found.end() > end => return (entries, IndexEnd::Beyond { entry }),
+            Some(found) => entries.push(found),
         }
     }
-    entries
+    (entries, IndexEnd::Whole)
 }
 
 /// Makes entries from batches in log order.
@@ -166,4 +198,73 @@ pub fn chunk_of_offset(entries: &[IndexEntry], offset: Offset) -> Option<IndexEn
 pub fn chunk_of_timestamp(entries: &[IndexEntry], at_least: Timestamp) -> Option<IndexEntry> {
     let index = entries.partition_point(|entry| entry.largest < at_least);
     entries.get(index).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: Offset = Offset(100);
+    const CHUNK: usize = 4096;
+
+    /// Three chunks of 5,000 bytes and ten offsets each.
+    fn index() -> Vec<u8> {
+        let mut bytes = encode_index_header(BASE, CHUNK).to_vec();
+        for number in 0..3 {
+            let entry = IndexEntry {
+                first: BASE.plus(number * 10),
+                position: number as u64 * 5_000,
+                bytes: 5_000,
+                largest: Timestamp(number),
+                crc: 7,
+            };
+            bytes.extend(entry.encode(BASE));
+        }
+        bytes
+    }
+
+    #[test]
+    fn an_index_says_where_its_sound_entries_end_and_why() {
+        let whole = index();
+        let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = index();
+            change(&mut bytes);
+            bytes
+        };
+        let zeros = changed(&|bytes| bytes.resize(4_096, 0));
+        let flipped = changed(&|bytes| bytes[32 + 32 + 5] ^= 1);
+        let header = changed(&|bytes| bytes[17] ^= 1);
+        let without_second = changed(&|bytes| drop(bytes.drain(64..96)));
+        for (name, bytes, end, count, why) in [
+            ("whole", &whole, 15_000, 3, IndexEnd::Whole),
+            ("zeros behind", &zeros, 15_000, 3, IndexEnd::Whole),
+            ("none", &Vec::new(), 15_000, 0, IndexEnd::Whole),
+            (
+                "a shorter log",
+                &whole,
+                14_999,
+                2,
+                IndexEnd::Beyond { entry: 2 },
+            ),
+            (
+                "a flipped bit",
+                &flipped,
+                15_000,
+                1,
+                IndexEnd::Checksum { entry: 1 },
+            ),
+            ("another header", &header, 15_000, 0, IndexEnd::Header),
+            (
+                "a gap",
+                &without_second,
+                15_000,
+                1,
+                IndexEnd::Gap { entry: 1 },
+            ),
+        ] {
+            let (entries, found) = judge_index(bytes, BASE, CHUNK, end);
+            assert_eq!((entries.len(), found), (count, why), "{name}");
+            assert_eq!(decode_index(bytes, BASE, CHUNK, end), entries, "{name}");
+        }
+    }
 }

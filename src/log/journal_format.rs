@@ -24,6 +24,7 @@
 use super::cursor::PutFields;
 use super::shard_header::{CRC_AT, Kind, Opened, SHARD_HEADER_BYTES};
 use crate::base::align::block_ceil;
+use crate::base::checksum::crc32c;
 use crate::base::ids::{Incarnation, Life, ShardId};
 
 pub const RECORD_HEADER_BYTES: usize = SHARD_HEADER_BYTES;
@@ -100,6 +101,30 @@ impl RecordHeader {
     /// Bytes in the file, padding included.
     pub fn record_bytes(&self) -> u64 {
         record_bytes(u64::from(self.body_bytes))
+    }
+}
+
+/// A record as it stands in a ring file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoredRecord<'a> {
+    pub header: RecordHeader,
+    /// The header's own.
+    pub crc: u32,
+    /// `None` when it is cut short or contradicts its checksum.
+    pub body: Option<&'a [u8]>,
+}
+
+impl StoredRecord<'_> {
+    /// The record that begins here; `None` where no sound header does.
+    pub fn read(bytes: &[u8]) -> Option<StoredRecord<'_>> {
+        let (header, crc) = RecordHeader::decode(bytes)?;
+        let end = RECORD_HEADER_BYTES + header.body_bytes as usize;
+        let body = bytes.get(RECORD_HEADER_BYTES..end);
+        Some(StoredRecord {
+            header,
+            crc,
+            body: body.filter(|body| crc32c(body) == header.body_crc),
+        })
     }
 }
 

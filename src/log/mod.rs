@@ -37,5 +37,6 @@ pub(crate) mod testing;
 // The node.
 pub mod directory_format;
 pub mod meta_format;
+pub mod paths;
 
 pub use note::Note;

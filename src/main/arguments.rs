@@ -5,6 +5,7 @@ use super::config::ConfigArguments;
 use super::consume::ConsumeArguments;
 use super::doctor::DoctorArguments;
 use super::group::GroupArguments;
+use super::log::LogArguments;
 use super::produce::ProduceArguments;
 use super::topic::TopicArguments;
 use super::tune::TuneArguments;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Config(ConfigArguments),
     /// Tells of the cluster, its brokers and its features.
     Cluster(ClusterArguments),
+    /// Reads a data directory without a broker: checks it, and prints what lies in it. Never writes.
+    Log(LogArguments),
     /// Looks at this host: what a broker with the flags of serve needs, what would make it faster. Exit code 3 when
     /// something is bad.
     Doctor(Box<DoctorArguments>),

@@ -1,12 +1,14 @@
 //! The `ottla` program: arguments in, exit code out.
 //!
 //! **Owns** the command line, the configuration file as text, what is printed, the exit code: 0 done, 1 failed, 2 wrong
-//! usage, 3 a check found problems, 4 partly done; the tool, a blocking client that works against any Kafka broker.
+//! usage, 3 a check found problems, 4 partly done; the tool, a blocking client that works against any Kafka broker, and
+//! a reader of data directories on which no broker runs.
 //! **Never** decides what a setting means (`config`) or how a broker starts (`boot`); the tool starts no runtime, but
 //! for `doctor`, which tries whether it could.
 //! **Invariants**: an error is one line on standard error that names its fix; standard output holds results alone;
 //! nothing is destroyed unasked.
-//! **Enter at** `main`, then `serve` for the broker, `client` for the tool, `host` for `doctor` and `tune`.
+//! **Enter at** `main`, then `serve` for the broker, `client` for the tool, `log` for what lies on disk, `host` for
+//! `doctor` and `tune`.
 
 mod arguments;
 mod serve;
@@ -18,6 +20,8 @@ mod consume;
 mod group;
 mod produce;
 mod topic;
+// What needs no broker.
+mod log;
 // The host below a broker.
 mod doctor;
 mod host;
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Some(Command::Group(wanted)) => (wanted.contact.output.verbose, group::run(wanted)),
         Some(Command::Config(wanted)) => (wanted.output.verbose, config::run(wanted)),
         Some(Command::Cluster(wanted)) => (wanted.contact.output.verbose, cluster::run(wanted)),
+        Some(Command::Log(wanted)) => (wanted.output.verbose, log::run(wanted)),
         Some(Command::Doctor(wanted)) => (wanted.output.verbose, doctor::run(*wanted)),
         Some(Command::Tune(wanted)) => (wanted.output.verbose, tune::run(*wanted)),
         None => {

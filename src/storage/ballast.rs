@@ -3,11 +3,11 @@
 use super::disk::{Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::locking::open_locked;
-use super::paths::ballast_path;
 use super::runtime::Runtime;
 use super::shared::Shared;
 use crate::base::align::{BLOCK, block_ceil};
 use crate::base::ids::ShardId;
+use crate::log::paths::ballast_path;
 use std::path::Path;
 
 /// The ballast file of one shard.

@@ -10,10 +10,10 @@ use crate::base::align::BLOCK;
 use crate::base::ids::Life;
 use crate::base::time::Timestamp;
 use crate::log::directory_format::{Features, KNOWN_FEATURES, SlotError, Superblock, choose_slot};
+use crate::log::paths::SUPERBLOCK_NAMES;
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 
-const SLOT_NAMES: [&str; 2] = ["node.a", "node.b"];
 /// No permission to open the folder, or a file system that has nothing to sync.
 const NOT_OURS: [i32; 4] = [
     Errno::ACCESS.raw_os_error(),
@@ -198,11 +198,11 @@ struct Names {
 impl Names {
     async fn read<D: Disk>(disk: &D, root: &Path) -> Result<Names, DiskError> {
         let entries = disk.list(root).await?;
-        let is_slot = |name: &str| SLOT_NAMES.contains(&name);
+        let is_slot = |name: &str| SUPERBLOCK_NAMES.contains(&name);
         // A fresh file system brings its own folder; hidden files are an operator's.
         let is_ours = |name: &str| !name.starts_with('.') && name != "lost+found";
         Ok(Names {
-            slots: SLOT_NAMES.map(|slot| entries.iter().any(|entry| entry.name == slot)),
+            slots: SUPERBLOCK_NAMES.map(|slot| entries.iter().any(|entry| entry.name == slot)),
             others: entries
                 .iter()
                 .any(|entry| !is_slot(&entry.name) && is_ours(&entry.name)),
@@ -238,7 +238,7 @@ async fn open_slots<D: Disk, R: Runtime>(
     exist: [bool; 2],
 ) -> Result<[Option<D::File>; 2], OpenError> {
     let mut opened = [None, None];
-    for (index, name) in SLOT_NAMES.iter().enumerate() {
+    for (index, name) in SUPERBLOCK_NAMES.iter().enumerate() {
         if exist[index] || (index == 0 && !exist[1]) {
             let path = root.join(name);
             let file = open_locked(disk, runtime, &path, OpenMode::WriteThrough).await?;
@@ -261,8 +261,8 @@ async fn complete_slots<D: Disk, R: Runtime>(
         None => open_locked(disk, runtime, &root.join(name), OpenMode::WriteThrough).await,
     };
     Ok([
-        complete(a, SLOT_NAMES[0]).await?,
-        complete(b, SLOT_NAMES[1]).await?,
+        complete(a, SUPERBLOCK_NAMES[0]).await?,
+        complete(b, SUPERBLOCK_NAMES[1]).await?,
     ])
 }
 

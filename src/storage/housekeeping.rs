@@ -47,7 +47,7 @@ pub(super) async fn fill_journal<D: Disk, R: Runtime>(
 fn lock_failure<D: Disk, R: Runtime>(shared: &Shared<D, R>) -> DiskError {
     DiskError::Failed {
         operation: "lock",
-        path: super::paths::journal_folder(&shared.settings.root),
+        path: crate::log::paths::journal_folder(&shared.settings.root),
         errno: 0,
     }
 }

@@ -3,7 +3,6 @@
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::locking::open_locked;
-use super::paths::{journal_folder, journal_path, unfinished_journal_path};
 use super::ring_ledger_file::RingLedgerFiles;
 use super::runtime::Runtime;
 use crate::base::align::{BLOCK, block_floor};
@@ -11,6 +10,7 @@ use crate::base::checksum::crc32c;
 use crate::log::entry::{PlannedEntry, SnapshotEntry};
 use crate::log::journal_format::{JournalOwner, RECORD_HEADER_BYTES, RecordHeader, record_bytes};
 use crate::log::journal_ring::Slot;
+use crate::log::paths::{journal_folder, journal_path, unfinished_journal_path};
 use crate::log::ring_ledger::RingLedger;
 use std::path::{Path, PathBuf};
 

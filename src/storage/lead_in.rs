@@ -1,13 +1,13 @@
 //! What a partition lacks for its next cycle, read back from its segments.
 
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
-use super::paths::segment_path;
 use super::runtime::Runtime;
 use super::scan::scan_batches;
 use super::shared::Shared;
 use crate::base::align::BLOCK;
 use crate::base::ids::PartitionId;
 use crate::base::offset::{Offset, Position};
+use crate::log::paths::segment_path;
 use crate::log::segment::SegmentFileKind;
 
 /// The first `len` bytes of the block at `position`: synced, and no lap is writing them.

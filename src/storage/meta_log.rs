@@ -13,12 +13,10 @@ use crate::log::meta_format::{
     ChainPoint, FileHeader, LogContents, MetaFormatError, decode_log, decode_snapshot,
     encode_log_header, encode_record, encode_snapshot, record_bytes,
 };
+use crate::log::paths::{MetaFileKind, meta_folder, meta_path, parse_meta_name};
 use bytes::{Bytes, BytesMut};
 use std::path::{Path, PathBuf};
 
-const FOLDER: &str = "meta";
-const LOG_PREFIX: &str = "log-";
-const SNAPSHOT_PREFIX: &str = "snapshot-";
 /// A file under construction; without its final name it means nothing.
 const UNFINISHED_SUFFIX: &str = ".new";
 const READ_BYTES: usize = 256 * 1024;
@@ -63,7 +61,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         life: Life,
         limits: &Limits,
     ) -> Result<(MetaLog<D, R>, MetaRecovered), OpenError> {
-        let folder = root.join(FOLDER);
+        let folder = meta_folder(root);
         disk.create_directory(&folder).await?;
         disk.sync_directory(root).await?;
         // A name that a killed process left visible must not vanish after records were appended under it.
@@ -79,7 +77,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         opening.remove_leftovers(&names).await?;
         let newest_snapshot = names.snapshots.iter().max().copied();
         if let Some(generation) = newest_snapshot.filter(|newest| !names.logs.contains(newest)) {
-            let path = opening.path(LOG_PREFIX, generation);
+            let path = opening.path(MetaFileKind::Log, generation);
             return Err(OpenError::MetadataMissing { path });
         }
         match names.logs.last() {
@@ -184,9 +182,8 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
 
     async fn remove_before(&self, keep_from: u64) -> Result<(), OpenError> {
         for entry in self.disk.list(&self.folder).await? {
-            let generation = generation_of(&entry.name, LOG_PREFIX)
-                .or_else(|| generation_of(&entry.name, SNAPSHOT_PREFIX));
-            if generation.is_some_and(|generation| generation < keep_from) {
+            let named = parse_meta_name(&entry.name);
+            if named.is_some_and(|(_, generation)| generation < keep_from) {
                 self.disk
                     .remove_file(&self.folder.join(&entry.name))
                     .await?;
@@ -221,10 +218,11 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             unfinished: Vec::new(),
         };
         for entry in self.disk.list(self.folder).await? {
-            names.logs.extend(generation_of(&entry.name, LOG_PREFIX));
-            names
-                .snapshots
-                .extend(generation_of(&entry.name, SNAPSHOT_PREFIX));
+            match parse_meta_name(&entry.name) {
+                Some((MetaFileKind::Log, generation)) => names.logs.push(generation),
+                Some((MetaFileKind::Snapshot, generation)) => names.snapshots.push(generation),
+                None => {}
+            }
             if entry.name.ends_with(UNFINISHED_SUFFIX) {
                 names.unfinished.push(entry.name);
             }
@@ -247,7 +245,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             next: ChainPoint::default(),
         };
         let file = self.make_log(&header).await?;
-        let path = self.path(LOG_PREFIX, header.generation);
+        let path = self.path(MetaFileKind::Log, header.generation);
         self.name_file(&path).await?;
         let contents = LogContents {
             header,
@@ -288,7 +286,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             if generation == 0 {
                 return Ok(Base::default());
             }
-            let path = self.path(SNAPSHOT_PREFIX, generation);
+            let path = self.path(MetaFileKind::Snapshot, generation);
             let (file, bytes) = match self.read_file(&path, OpenMode::Read).await {
                 Ok(read) => read,
                 Err(OpenError::Disk(DiskError::NotFound { .. })) => continue,
@@ -323,7 +321,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         generation: u64,
         expected: Option<ChainPoint>,
     ) -> Result<(D::File, LogContents), OpenError> {
-        let path = self.path(LOG_PREFIX, generation);
+        let path = self.path(MetaFileKind::Log, generation);
         let (file, bytes) = match self.read_file(&path, OpenMode::WriteThrough).await {
             Ok(read) => read,
             Err(OpenError::Disk(DiskError::NotFound { .. })) => {
@@ -383,7 +381,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         header: &FileHeader,
         state: &[u8],
     ) -> Result<D::File, OpenError> {
-        let snapshot = self.path(SNAPSHOT_PREFIX, header.generation);
+        let snapshot = self.path(MetaFileKind::Snapshot, header.generation);
         let bytes = encode_snapshot(header, state);
         let made = self.make_file(&snapshot, OpenMode::Write, &bytes).await?;
         made.close().await?;
@@ -394,7 +392,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
                 return Err(error);
             }
         };
-        for path in [self.path(LOG_PREFIX, header.generation), snapshot] {
+        for path in [self.path(MetaFileKind::Log, header.generation), snapshot] {
             self.name_file(&path).await.map_err(write_failure)?;
         }
         Ok(file)
@@ -402,7 +400,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
 
     /// A log is zeros to its full length before it is used: no append has to wait for the file system's own journal.
     async fn make_log(&self, header: &FileHeader) -> Result<D::File, OpenError> {
-        let path = self.path(LOG_PREFIX, header.generation);
+        let path = self.path(MetaFileKind::Log, header.generation);
         let mut bytes = encode_log_header(header, self.log_bytes);
         bytes.resize(self.log_bytes as usize, 0);
         let file = self.make_file(&path, OpenMode::WriteThrough, &bytes);
@@ -469,8 +467,8 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
         Ok((file, bytes.freeze()))
     }
 
-    fn path(&self, prefix: &str, generation: u64) -> PathBuf {
-        self.folder.join(format!("{prefix}{generation:020}"))
+    fn path(&self, kind: MetaFileKind, generation: u64) -> PathBuf {
+        meta_path(self.folder, kind, generation)
     }
 }
 
@@ -487,12 +485,6 @@ fn unfinished(path: &Path) -> PathBuf {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(UNFINISHED_SUFFIX);
     PathBuf::from(unfinished)
-}
-
-fn generation_of(name: &str, prefix: &str) -> Option<u64> {
-    let digits = name.strip_prefix(prefix)?;
-    let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    plain.then(|| digits.parse().ok()).flatten()
 }
 
 /// The space was allocated before: whatever the write ran into, it may be on the medium.

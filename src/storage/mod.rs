@@ -20,8 +20,8 @@ pub mod file_system;
 pub mod locking;
 pub mod meta_log;
 pub mod open;
-pub mod paths;
 mod recover;
+pub mod rehearsal;
 // One shard's store.
 mod offline;
 mod reads;

@@ -2,7 +2,6 @@
 
 use super::disk::Disk;
 use super::errors::ReadError;
-use super::paths::segment_path;
 use super::quarantine::copy_aside;
 use super::reader::{ColdRead, SegmentView};
 use super::runtime::{Runtime, TaskClass};
@@ -14,6 +13,7 @@ use crate::base::limits::DAMAGED_CHUNKS_TOLD_MAX;
 use crate::base::offset::{Offset, Position};
 use crate::base::time::Timestamp;
 use crate::log::epoch_table::EpochTable;
+use crate::log::paths::segment_path;
 use crate::log::section::Section;
 use crate::log::segment::{Segment, SegmentFileKind};
 use crate::record::{Batches, find_timestamp, max_timestamp_record};

@@ -6,7 +6,6 @@ use super::directory::Directory;
 use super::disk::{Disk, DiskError};
 use super::errors::OpenError;
 use super::offline::report_offline;
-use super::paths::{ballast_folder, journal_folder, state_folder, topics_folder};
 use super::runtime::{Runtime, TaskClass};
 use super::segment_file::WriteError;
 use super::settings::{AcceptedLoss, KnownTopics, OpenSettings, Place};
@@ -17,6 +16,7 @@ use crate::base::ids::{Life, PartitionId, ShardId, TopicId};
 use crate::base::offset::Offset;
 use crate::log::journal_format::JournalOwner;
 use crate::log::offline::OfflineReason;
+use crate::log::paths::{ballast_folder, journal_folder, state_folder, topics_folder};
 use crate::log::recovery::replay::Replayed;
 use crate::log::section::{Section, Stand};
 use crate::log::snapshot_format::SnapshotBody;
@@ -121,7 +121,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         directory: &Directory<D>,
     ) -> Result<(Vec<OldShard>, BTreeMap<PartitionId, Replayed>), OpenError> {
         let superblock = directory.superblock();
-        let reads_journal = !superblock.clean || directory.slot_unreadable();
+        let reads_journal = superblock.needs_journals(directory.slot_unreadable());
         let mut old = Vec::new();
         let mut replayed = BTreeMap::new();
         for (index, &start) in superblock.starts.iter().enumerate() {

@@ -2,12 +2,12 @@
 
 use super::disk::{Disk, DiskError, DiskFile, OpenMode};
 use super::event::StoreEvent;
-use super::paths::{partition_folder, topic_folder, topics_folder};
 use super::runtime::Runtime;
 use super::shared::{Removal, Shared};
 use super::state::Closed;
 use crate::base::ids::{PartitionId, TopicId};
 use crate::base::offset::Offset;
+use crate::log::paths::{partition_folder, topic_folder, topics_folder};
 use crate::log::segment::{SegmentFileKind, parse_segment_file_name};
 use std::path::Path;
 use std::rc::Rc;

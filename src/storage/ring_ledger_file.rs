@@ -3,19 +3,17 @@
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::errors::OpenError;
 use super::locking::open_locked;
-use super::paths::ring_ledger_path;
 use super::runtime::Runtime;
 use crate::base::align::BLOCK;
 use crate::base::ids::{Life, ShardId};
+use crate::log::paths::{STATE_COPIES, ring_ledger_path};
 use crate::log::ring_ledger::{RING_LEDGER_BYTES, RingLedger};
 use std::path::Path;
-
-const COPIES: usize = 2;
 
 /// The open ledger of one shard. Owned by whoever makes the ring's files.
 pub(super) struct RingLedgerFiles<D: Disk> {
     disk: D,
-    copies: [D::File; COPIES],
+    copies: [D::File; STATE_COPIES],
 }
 
 impl<D: Disk> RingLedgerFiles<D> {
@@ -37,8 +35,11 @@ impl<D: Disk> RingLedgerFiles<D> {
     }
 
     /// What the copies say of a life. Synced first, so that what is read here cannot vanish later.
-    pub(super) async fn read(&self, life: Life) -> Result<[Option<RingLedger>; COPIES], DiskError> {
-        let mut found = [None; COPIES];
+    pub(super) async fn read(
+        &self,
+        life: Life,
+    ) -> Result<[Option<RingLedger>; STATE_COPIES], DiskError> {
+        let mut found = [None; STATE_COPIES];
         for (copy, found) in self.copies.iter().zip(&mut found) {
             copy.sync().await?;
             let block = copy.read_at(RingLedger::position(life), BLOCK).await;

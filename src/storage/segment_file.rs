@@ -4,7 +4,6 @@ use super::disk::{Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::index_tail::IndexTail;
 use super::locking::open_locked;
-use super::paths::{partition_folder, segment_path, topic_folder, topic_name_file, topics_folder};
 use super::runtime::Runtime;
 use super::write::write_slices;
 use crate::base::align::block_ceil;
@@ -12,6 +11,9 @@ use crate::base::ids::PartitionId;
 use crate::base::limits::Limits;
 use crate::base::offset::Offset;
 use crate::log::partition_log::SegmentWrite;
+use crate::log::paths::{
+    partition_folder, segment_path, topic_folder, topic_name_file, topics_folder,
+};
 use crate::log::segment::{SegmentFileKind, SideFile, grow_target};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

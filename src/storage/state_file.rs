@@ -3,7 +3,6 @@
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::errors::OpenError;
 use super::locking::open_locked;
-use super::paths::state_path;
 use super::runtime::Runtime;
 use super::segment_file::WriteError;
 use super::write::write_slices;
@@ -11,18 +10,16 @@ use crate::base::align::{BLOCK, block_ceil};
 use crate::base::ids::ShardId;
 use crate::log::entry::SnapshotEntry;
 use crate::log::journal_format::JournalOwner;
+use crate::log::paths::{STATE_COPIES, STATE_SLOTS, state_path};
 use crate::log::section::Section;
 use crate::log::snapshot_format::{SnapshotBody, SnapshotHeader, decode_sections};
 use bytes::Bytes;
 use std::path::Path;
 
-const SLOTS: usize = 2;
-const COPIES: usize = 2;
-
 /// The open state files of one shard.
 pub(super) struct StateFiles<D: Disk> {
     disk: D,
-    files: [[D::File; COPIES]; SLOTS],
+    files: [[D::File; STATE_COPIES]; STATE_SLOTS],
 }
 
 /// A snapshot that was read: who wrote it, and in which slot.

@@ -4,11 +4,11 @@ use crate::harness::admin::Metrics;
 use crate::harness::batches::{self, Record};
 use crate::harness::broker::{Broker, Start, failed_start};
 use crate::harness::client::Connection;
+use crate::harness::data::{self, files, flip_a_bit};
 use crate::harness::kafka::{EARLIEST, LATEST, record_bytes};
 use crate::harness::wait::wait_until;
 use ottla::wire::ErrorCode;
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const BATCHES: i64 = 30;
@@ -34,28 +34,7 @@ fn stopped_broker(test: &str) -> Broker {
 
 /// The files of `hurt`, in order; it is the only topic with more than one.
 fn segments(broker: &Broker) -> Vec<PathBuf> {
-    let topics = files(&broker.data().join("topics"));
-    let partitions = topics.iter().map(|topic| topic.join("0"));
-    let logs = |folder: PathBuf| {
-        let mut logs = files(&folder);
-        logs.retain(|path| path.extension().is_some_and(|end| end == "log"));
-        logs
-    };
-    let found: Vec<PathBuf> = partitions
-        .map(logs)
-        .find(|logs| logs.len() > 1)
-        .expect("the topic has rolled");
-    assert_eq!(found.len(), 3, "{found:?}");
-    found
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder of the broker");
-    let mut paths: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("readable").path())
-        .collect();
-    paths.sort();
-    paths
+    data::segments(broker.data())
 }
 
 fn first_offset(segment: &Path) -> i64 {
@@ -238,16 +217,6 @@ fn shift_index(index: &mut [u8]) {
     }
 }
 
-fn flip_a_bit(segment: &Path, position: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(segment);
-    let file = file.expect("writable");
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, position)
-        .expect("long enough");
-    byte[0] ^= 0x10;
-    file.write_all_at(&byte, position).expect("writable");
-}
-
 /// What lies before a damaged batch and behind it is served, the batch itself never.
 #[test]
 fn a_batch_that_fails_its_checksum_is_put_aside_and_not_served() {
@@ -285,16 +254,86 @@ fn a_batch_that_fails_its_checksum_is_put_aside_and_not_served() {
     broker.stop();
 }
 
+/// What says where a batch belongs lies outside its checksum: a lie there is not served either.
+#[test]
+fn a_batch_that_lies_about_its_place_is_not_served() {
+    // Base offset, length, leader epoch, format.
+    for field in [7, 9, 15, 16] {
+        let mut broker = stopped_broker(&format!("damage_place_{field}"));
+        let segment = &segments(&broker)[0];
+        let bytes = fs::read(segment).expect("readable");
+        let length = u32::from_be_bytes(bytes[8..12].try_into().expect("four bytes"));
+        // Of the second batch, behind the length of the first.
+        flip_a_bit(segment, u64::from(length) + 12 + field);
+        broker.restart();
+        let mut client = Connection::open(&broker.address);
+        for offset in [0, 1, 2, BATCHES - 1] {
+            let data = client.fetch("hurt", 0, offset);
+            let is_damaged = data.error_code == ErrorCode::KafkaStorageError.code();
+            assert_eq!(is_damaged, offset == 1, "field at {field}: {offset}");
+            let first = batches::read(&record_bytes(&data));
+            let first = first.first().map(|batch| batch.base_offset);
+            assert_eq!(first, (!is_damaged).then_some(offset), "field at {field}");
+        }
+        assert!(broker.log().contains("the batch at offset 1 is damaged"));
+        broker.stop();
+    }
+}
+
+/// Superblock, snapshots and ledgers are there twice, an index can be done without.
+#[test]
+fn one_flipped_bit_in_what_is_there_twice_costs_nothing() {
+    let mut broker = stopped_broker("damage_twice");
+    broker.restart();
+    let mut client = Connection::open(&broker.address);
+    assert_eq!(client.produce_values("hurt", 0, &["new"]), BATCHES);
+    broker.kill();
+    let data = broker.data();
+    flip_a_bit(&data.join("node.b"), 60);
+    flip_a_bit(&segments(&broker)[0].with_extension("idx"), 32 + 9);
+    let state = files(&data.join("state")).into_iter();
+    let seconds = state.filter(|path| path.extension().is_some_and(|end| end == "b"));
+    for copy in seconds {
+        let bytes = fs::metadata(&copy).expect("there").len();
+        // Of a ledger the blocks of both lives.
+        for position in [36, 4_096 + 36] {
+            if position < bytes {
+                flip_a_bit(&copy, position);
+            }
+        }
+    }
+    broker.restart();
+    expect_prefix(&broker, BATCHES + 1);
+    assert_eq!(
+        Connection::open(&broker.address).values("well", 0),
+        ["here"]
+    );
+    let metrics = broker.metrics();
+    assert_eq!(metrics.sum("ottla_partitions_offline", &[]), 0.0);
+    assert_eq!(metrics.sum("ottla_damaged_chunks_total", &[]), 0.0);
+    broker.stop();
+}
+
+/// The metadata is there once: without it nobody knows what to serve.
+#[test]
+fn a_broker_with_damaged_metadata_does_not_start() {
+    let broker = stopped_broker("damage_metadata");
+    let log = broker.data().join("meta/log-00000000000000000000");
+    let start = Start::in_directory(broker.data());
+    for position in [20, data::find_in(&log, b"well")] {
+        flip_a_bit(&log, position);
+        let (status, text) = failed_start(&mut start.command());
+        assert_eq!(status.code(), Some(1), "{text}");
+        assert!(text.contains("is damaged: a bad record at byte"), "{text}");
+        assert!(text.contains("log-00000000000000000000"), "{text}");
+        flip_a_bit(&log, position);
+    }
+}
+
 /// Flips a bit of the journal where these bytes are; they are there once.
 fn flip_in_journal(broker: &Broker, content: &[u8]) {
-    let rings = files(&broker.data().join("journal"));
-    let found = rings.iter().find_map(|ring| {
-        let bytes = fs::read(ring).expect("readable");
-        let mut windows = bytes.windows(content.len());
-        Some((ring, windows.position(|window| window == content)?))
-    });
-    let (ring, position) = found.expect("written");
-    flip_a_bit(ring, position as u64);
+    let (ring, position) = data::find(&broker.data().join("journal"), content);
+    flip_a_bit(&ring, position);
 }
 
 /// A journal record in the middle is damaged: whoever was in it loses that and what came after, whoever shows that it was

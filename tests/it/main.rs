@@ -29,5 +29,6 @@ mod tool_config_stories;
 mod tool_data_stories;
 mod tool_group_stories;
 mod tool_host_stories;
+mod tool_log_stories;
 mod tool_topic_stories;
 mod version_stories;

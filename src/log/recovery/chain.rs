@@ -1,10 +1,9 @@
 //! The records of a shard's journal, in order, and what to make of a record that is not there.
 
 use crate::base::align::BLOCK;
-use crate::base::checksum::crc32c;
 use crate::base::ids::Life;
 use crate::log::entry::{FoundBody, FoundEntry, SnapshotEntry, UnknownEntry, decode_entries};
-use crate::log::journal_format::{JournalOwner, RECORD_HEADER_BYTES, RecordHeader};
+use crate::log::journal_format::{JournalOwner, RecordHeader, StoredRecord};
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 
@@ -88,17 +87,13 @@ impl FoundJournal {
     }
 
     fn add_record(&mut self, bytes: &[u8]) -> Option<usize> {
-        let (header, crc) = RecordHeader::decode(bytes)?;
+        let StoredRecord { header, crc, body } = StoredRecord::read(bytes)?;
         let is_ours = (header.owner.incarnation, header.owner.shard)
             == (self.owner.incarnation, self.owner.shard);
         if !is_ours || header.owner.life < self.owner.life {
             return None;
         }
-        let end = RECORD_HEADER_BYTES + header.body_bytes as usize;
-        let body = bytes.get(RECORD_HEADER_BYTES..end)?;
-        if crc32c(body) != header.body_crc {
-            return None;
-        }
+        let body = body?;
         if header.owner.life > self.owner.life {
             self.later_life = self.later_life.max(Some(header.owner.life));
             return None;

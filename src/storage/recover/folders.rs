@@ -3,16 +3,16 @@
 use super::old_shard::{remove_files_of_other_shards, ring_shard};
 use super::{OldShard, Recovery};
 use crate::base::ids::{Life, PartitionId, ShardId, TopicId, Uuid};
+use crate::log::paths::{
+    ballast_folder, ballast_path, journal_folder, journal_path, partition_folder, state_folder,
+    state_path, topic_folder, topics_folder,
+};
 use crate::log::segment::{SegmentFileKind, parse_segment_file_name};
 use crate::storage::directory::Directory;
 use crate::storage::disk::{Disk, DiskError, DiskFile, OpenMode};
 use crate::storage::errors::OpenError;
 use crate::storage::journal::file_len;
 use crate::storage::locking::open_locked;
-use crate::storage::paths::{
-    ballast_folder, ballast_path, journal_folder, journal_path, partition_folder, state_folder,
-    state_path, topic_folder, topics_folder,
-};
 use crate::storage::removal::remove_topic;
 use crate::storage::runtime::Runtime;
 use crate::storage::start::RecoveredShard;

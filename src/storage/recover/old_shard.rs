@@ -5,13 +5,13 @@ use crate::base::align::BLOCK;
 use crate::base::ids::{Life, PartitionId, ShardId};
 use crate::log::journal_format::{JournalOwner, RecordHeader};
 use crate::log::offline::OfflineReason;
+use crate::log::paths::{UNFINISHED, journal_folder, parse_journal_name};
 use crate::log::recovery::chain::{FoundJournal, Verdict};
 use crate::log::recovery::replay::{Replayed, replay};
 use crate::log::ring_ledger::{RingLedger, RingLoss, find_loss};
 use crate::storage::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use crate::storage::errors::OpenError;
 use crate::storage::locking::open_locked;
-use crate::storage::paths::{UNFINISHED, journal_folder};
 use crate::storage::ring_ledger_file::RingLedgerFiles;
 use crate::storage::runtime::Runtime;
 use crate::storage::state_file::StateFiles;
@@ -82,7 +82,10 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             let file = open_locked(self.disk, self.runtime, &path, OpenMode::WriteThrough).await?;
             // What is readable may not be durable yet, and will be acted upon.
             file.sync().await?;
-            if let Some((_, number)) = path.file_name().and_then(OsStr::to_str).and_then(ring_file)
+            if let Some((_, number)) = path
+                .file_name()
+                .and_then(OsStr::to_str)
+                .and_then(parse_journal_name)
             {
                 lens.insert(number, file.len().await?);
             }
@@ -158,14 +161,8 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     }
 }
 
-/// The shard that a ring file belongs to, and its number there, by its name.
-fn ring_file(name: &str) -> Option<(ShardId, u32)> {
-    let (shard, file) = name.split_once('-')?;
-    Some((shard.parse().ok().map(ShardId)?, file.parse().ok()?))
-}
-
 pub(super) fn ring_shard(name: &str) -> Option<ShardId> {
-    ring_file(name).map(|(shard, _)| shard)
+    parse_journal_name(name).map(|(shard, _)| shard)
 }
 
 fn later_life(superblock: Life, journal: Life) -> OpenError {

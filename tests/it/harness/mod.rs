@@ -13,6 +13,7 @@ pub mod admin;
 pub mod batches;
 pub mod broker;
 pub mod client;
+pub mod data;
 pub mod directory;
 pub mod groups;
 pub mod host;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::checksum::crc32c;
 use crate::base::ids::{Incarnation, ShardId};
 use crate::base::offset::Offset;
 use crate::log::entry::{Change, PlannedEntry};

@@ -1,9 +1,15 @@
 //! Where things lie in a data directory.
 
+use super::segment::{SegmentFileKind, segment_file_name};
 use crate::base::ids::{PartitionId, ShardId, TopicId};
 use crate::base::offset::Offset;
-use crate::log::segment::{SegmentFileKind, segment_file_name};
 use std::path::{Path, PathBuf};
+
+/// The slots of the superblock.
+pub const SUPERBLOCK_NAMES: [&str; 2] = ["node.a", "node.b"];
+/// Slots of a shard's snapshot, and copies in each; copies of the ledger of its ring.
+pub const STATE_SLOTS: usize = 2;
+pub const STATE_COPIES: usize = 2;
 
 /// The folder of all topics.
 pub fn topics_folder(root: &Path) -> PathBuf {
@@ -45,6 +51,12 @@ pub fn unfinished_journal_path(root: &Path, shard: ShardId, file: usize) -> Path
 /// How the name of a ring file ends that is being made.
 pub const UNFINISHED: &str = ".new";
 
+/// The shard that a ring file belongs to, and its number there, by its name.
+pub fn parse_journal_name(name: &str) -> Option<(ShardId, u32)> {
+    let (shard, file) = name.split_once('-')?;
+    Some((shard.parse().ok().map(ShardId)?, file.parse().ok()?))
+}
+
 pub fn state_folder(root: &Path) -> PathBuf {
     root.join("state")
 }
@@ -68,3 +80,46 @@ pub fn ballast_folder(root: &Path) -> PathBuf {
 pub fn ballast_path(root: &Path, shard: ShardId) -> PathBuf {
     ballast_folder(root).join(shard.to_string())
 }
+
+/// The folder of the metadata log.
+pub fn meta_folder(root: &Path) -> PathBuf {
+    root.join("meta")
+}
+
+/// A file of the metadata, by its kind, in its folder.
+pub fn meta_path(folder: &Path, kind: MetaFileKind, generation: u64) -> PathBuf {
+    let prefix = kind.prefix();
+    folder.join(format!(
+        "{prefix}{generation:0width$}",
+        width = GENERATION_DIGITS
+    ))
+}
+
+/// Kind and generation of a file of the metadata, by its name; `None` for one that is not ours, or unfinished.
+pub fn parse_meta_name(name: &str) -> Option<(MetaFileKind, u64)> {
+    let (kind, digits) = [MetaFileKind::Log, MetaFileKind::Snapshot]
+        .into_iter()
+        .find_map(|kind| Some((kind, name.strip_prefix(kind.prefix())?)))?;
+    let is_plain =
+        digits.len() == GENERATION_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let generation = is_plain.then(|| digits.parse().ok()).flatten()?;
+    Some((kind, generation))
+}
+
+/// What a generation of the metadata consists of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum MetaFileKind {
+    Log,
+    Snapshot,
+}
+
+impl MetaFileKind {
+    fn prefix(self) -> &'static str {
+        match self {
+            MetaFileKind::Log => "log-",
+            MetaFileKind::Snapshot => "snapshot-",
+        }
+    }
+}
+
+const GENERATION_DIGITS: usize = 20;
