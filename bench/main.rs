@@ -7,6 +7,7 @@
 #[path = "../tests/it/harness/mod.rs"]
 mod harness;
 
+mod asked;
 mod commit;
 mod floor;
 mod groups;
@@ -14,6 +15,8 @@ mod life;
 mod load;
 mod row;
 mod traffic;
+
+use asked::Asked;
 
 /// How much of everything: one size to measure, one to show that it works.
 #[derive(Clone, Copy)]
@@ -54,14 +57,8 @@ const SMALL: Scale = Scale {
 type Question = fn(Scale);
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let measuring = arguments.iter().any(|argument| argument == "--bench");
-    let scale = if measuring { MEASURE } else { SMALL };
-    // Words select questions: `cargo bench -- commit`.
-    let words: Vec<&String> = arguments
-        .iter()
-        .filter(|word| !word.starts_with('-'))
-        .collect();
+    let asked = Asked::of_command_line();
+    let scale = if asked.measuring { MEASURE } else { SMALL };
     let questions: [(&str, Question); 5] = [
         ("start", life::start),
         ("commit", commit::cycle),
@@ -70,7 +67,7 @@ fn main() {
         ("groups", groups::commits),
     ];
     for (name, ask) in questions {
-        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
+        if asked.includes(name) {
             ask(scale);
         }
     }

@@ -3,6 +3,8 @@
 //! `cargo bench --bench shard` prints JSON rows, the disk's own number beside those that touch it; words select
 //! questions. `cargo test` runs each once and small.
 
+#[path = "../asked.rs"]
+mod asked;
 #[path = "../batch.rs"]
 mod batch;
 #[path = "../floor.rs"]
@@ -19,6 +21,7 @@ mod read;
 mod recover;
 mod store;
 
+use asked::Asked;
 use ottla::base::limits::Limits;
 
 #[derive(Clone, Copy)]
@@ -52,13 +55,8 @@ const SMALL: Scale = Scale {
 type Question = fn(Scale);
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let measuring = arguments.iter().any(|argument| argument == "--bench");
-    let scale = if measuring { MEASURE } else { SMALL };
-    let words: Vec<&String> = arguments
-        .iter()
-        .filter(|word| !word.starts_with('-'))
-        .collect();
+    let asked = Asked::of_command_line();
+    let scale = if asked.measuring { MEASURE } else { SMALL };
     let questions: [(&str, Question); 4] = [
         ("commit", commit::cycles),
         ("read", read::tail_and_segments),
@@ -66,7 +64,7 @@ fn main() {
         ("mailbox", mailbox::round_trips),
     ];
     for (name, ask) in questions {
-        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
+        if asked.includes(name) {
             ask(scale);
         }
     }

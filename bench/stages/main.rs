@@ -7,6 +7,8 @@
 
 #[path = "../../tests/fuzz/allocation.rs"]
 mod allocation;
+#[path = "../asked.rs"]
+mod asked;
 #[path = "../batch.rs"]
 mod batch;
 #[path = "../row.rs"]
@@ -23,6 +25,7 @@ mod partition;
 mod record;
 mod wire;
 
+use asked::Asked;
 use row::Row;
 use stage::{REQUESTS, Stage, Work, measured_run};
 use std::process::ExitCode;
@@ -66,12 +69,16 @@ const fn stage(name: &'static str, make: fn() -> Box<dyn Work>) -> Stage {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asked = Asked::of_command_line();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let result = match arguments.as_slice() {
         [one, name] if one == "--one" => run_one(name),
         _ if has("--update") => gate::update(),
         _ if has("--gate") => gate::check(),
-        _ if has("--bench") => measure(&arguments),
+        _ if asked.measuring => {
+            measure(&asked);
+            Ok(())
+        }
         _ => gate::check_allocations().map(drop),
     };
     match result {
@@ -84,15 +91,9 @@ fn main() -> ExitCode {
 }
 
 /// Words select stages.
-fn measure(arguments: &[String]) -> Result<(), String> {
-    let mut words = arguments.iter().filter(|word| !word.starts_with('-'));
-    let words: Vec<&String> = words.by_ref().collect();
-    for stage in STAGES {
-        if words.is_empty() || words.iter().any(|word| stage.name.contains(word.as_str())) {
-            time(stage);
-        }
-    }
-    Ok(())
+fn measure(asked: &Asked) {
+    let stages = STAGES.iter().filter(|stage| asked.includes(stage.name));
+    stages.for_each(time);
 }
 
 fn time(stage: &Stage) {

@@ -5,14 +5,7 @@ use std::fmt;
 
 /// The side whose rate and latency stand for the run: producers, else consumers, else connections.
 pub(crate) fn side(run: &RunResult) -> Option<(&'static str, &Side)> {
-    let sides = [
-        ("produce", &run.produce),
-        ("consume", &run.consume),
-        ("connect", &run.connect),
-    ];
-    sides
-        .into_iter()
-        .find_map(|(name, side)| Some((name, side.as_ref()?)))
+    sides(run).next()
 }
 
 pub(crate) fn latency(run: &RunResult) -> Option<&Latency> {

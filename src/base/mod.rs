@@ -7,6 +7,7 @@
 
 pub mod align;
 pub mod checksum;
+pub mod endpoint;
 pub mod epoch;
 pub mod ids;
 pub mod limits;

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use clap::Args;
 use connection::Connection;
+use ottla::base::endpoint::{endpoint, with_port};
 use ottla::base::limits::TOOL_RETRY_PAUSE_MS;
 use ottla::wire::ErrorCode;
 use ottla::wire::messages::find_coordinator::FindCoordinatorRequest;
@@ -328,43 +329,10 @@ pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(TOOL_RETRY_PAUSE_MS));
 }
 
-fn endpoint(host: &str, port: i32) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    }
-}
-
-/// Kafka's port where none is given.
-fn with_port(address: &str) -> String {
-    let is_bare = !address.contains(':') || address.ends_with(']');
-    match is_bare {
-        true => format!("{address}:9092"),
-        false => address.to_owned(),
-    }
-}
-
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text
         .parse()
         .ok()
         .filter(|seconds| (0.001..=86_400.0).contains(seconds));
     seconds.ok_or_else(|| "write seconds, from 0.001 to 86400".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_without_a_port_has_kafkas() {
-        for (text, address) in [
-            ("localhost", "localhost:9092"),
-            ("broker:9093", "broker:9093"),
-            ("[::1]", "[::1]:9092"),
-            ("[::1]:9093", "[::1]:9093"),
-        ] {
-            assert_eq!(with_port(text), address);
-        }
-    }
 }

@@ -13,6 +13,7 @@ pub mod validate;
 pub mod builder;
 pub mod compression;
 pub mod iterate;
+mod key;
 mod varint;
 
 pub use batch::{
@@ -21,6 +22,7 @@ pub use batch::{
 };
 pub use builder::{BatchBuilder, NewRecord};
 pub use iterate::{Record, RecordError, find_timestamp, max_timestamp_record, records};
+pub use key::partition_of_key;
 pub use validate::{
     BatchRejection, BatchRules, StampedBatch, TimestampRules, ValidBatch, validate,
 };

@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use crate::failure::Failure;
+use ottla::base::endpoint::{endpoint, with_port};
 use ottla::wire::ErrorCode;
 use ottla::wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
@@ -311,20 +312,4 @@ fn with_leaders(
         name: name.to_owned(),
         leaders: leaders.into_iter().collect::<Option<_>>()?,
     })
-}
-
-pub(crate) fn endpoint(host: &str, port: i32) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    }
-}
-
-/// Kafka's port where none is given.
-fn with_port(address: &str) -> String {
-    let is_bare = !address.contains(':') || address.ends_with(']');
-    match is_bare {
-        true => format!("{address}:9092"),
-        false => address.to_owned(),
-    }
 }

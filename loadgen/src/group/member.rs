@@ -1,9 +1,10 @@
 //! One member, from its first join to its leaving.
 
 use super::protocol::{PROTOCOL_NAME, PROTOCOL_TYPE, assigned, assignment, shares, subscription};
-use crate::client::cluster::{Cluster, Topic, check, endpoint, error_name, patiently};
+use crate::client::cluster::{Cluster, Topic, check, error_name, patiently};
 use crate::client::connection::Connection;
 use crate::failure::Failure;
+use ottla::base::endpoint::endpoint;
 use ottla::wire::ErrorCode;
 use ottla::wire::messages::find_coordinator::FindCoordinatorRequest;
 use ottla::wire::messages::heartbeat::HeartbeatRequest;

@@ -1,6 +1,7 @@
 //! Keys, how often each comes, and which partition they lead to: that of Kafka's default partitioner.
 
 use ottla::base::prng::Prng;
+use ottla::record::partition_of_key;
 
 /// What stands in the key of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -65,7 +66,7 @@ fn distributed(keys: Keys, count: usize, partitions: usize) -> Vec<PartitionKeys
             Keys::Zipf => ((number + 1) as f64).powf(-ZIPF_EXPONENT),
             _ => 1.0,
         };
-        let partition = &mut all[partition_of(&key, partitions)];
+        let partition = &mut all[partition_of_key(&key, partitions as i32) as usize];
         partition.weight += weight;
         partition.keys.push(key);
         if let Some(sums) = &mut partition.sums {
@@ -99,53 +100,9 @@ impl PartitionKeys {
     }
 }
 
-fn partition_of(key: &[u8], partitions: usize) -> usize {
-    (murmur2(key) & 0x7fff_ffff) as usize % partitions
-}
-
-/// MurmurHash2 by Austin Appleby with the seed of Kafka's clients.
-fn murmur2(bytes: &[u8]) -> u32 {
-    const M: u32 = 0x5bd1_e995;
-    let mut hash = 0x9747_b28c ^ bytes.len() as u32;
-    let mut words = bytes.chunks_exact(4);
-    for word in &mut words {
-        let mut k = u32::from_le_bytes(word.try_into().expect("four bytes"));
-        k = k.wrapping_mul(M);
-        k ^= k >> 24;
-        hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
-    }
-    let rest = words.remainder();
-    for (place, &byte) in rest.iter().enumerate().rev() {
-        hash ^= u32::from(byte) << (8 * place);
-    }
-    if !rest.is_empty() {
-        hash = hash.wrapping_mul(M);
-    }
-    hash ^= hash >> 13;
-    hash = hash.wrapping_mul(M);
-    hash ^ hash >> 15
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Values of `org.apache.kafka.common.utils.UtilsTest`.
-    #[test]
-    fn keys_hash_as_kafka_hashes_them() {
-        for (key, hash) in [
-            ("21", -973_932_308),
-            ("foobar", -790_332_482),
-            ("a-little-bit-long-string", -985_981_536),
-            ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
-        ] {
-            assert_eq!(murmur2(key.as_bytes()) as i32, hash, "{key}");
-        }
-    }
 
     #[test]
     fn zipf_prefers_few_keys_and_uniform_none() {
