@@ -11,23 +11,13 @@ use ottla::wire::ErrorCode;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-const BATCHES: i64 = 30;
+const BATCHES: i64 = data::HURT_BATCHES;
 
 /// Thirty batches of one record in three segments of `hurt`, one record in `well`; stopped cleanly.
 fn stopped_broker(test: &str) -> Broker {
     let mut broker = Broker::start(test);
     let mut client = Connection::open(&broker.address);
-    let configs = [
-        ("segment.bytes", "1048576"),
-        ("max.message.bytes", "200000"),
-    ];
-    client.create_topic("hurt", 1, &configs);
-    client.create_topic("well", 1, &[]);
-    for number in 0..BATCHES {
-        let value = vec![number as u8; 100_000];
-        client.produce("hurt", 0, batches::batch(&[Record::value(value)]));
-    }
-    client.produce_values("well", 0, &["here"]);
+    data::fill_hurt_and_well(&mut client);
     broker.stop();
     broker
 }
@@ -67,8 +57,7 @@ fn expect_offline(broker: &Broker) {
     assert_eq!(client.fetch("hurt", 0, 0).error_code, code);
     assert_eq!(client.list_offset("hurt", 0, LATEST).error_code, code);
     assert_eq!(client.values("well", 0), ["here"]);
-    let log = broker.log();
-    assert!(log.contains("restart with --accept-loss hurt-0"), "{log}");
+    broker.logged("restart with --accept-loss hurt-0");
 }
 
 /// The records `0..end` are there, and more can be written.
@@ -111,11 +100,7 @@ fn a_damaged_partition_is_offline_until_an_operator_accepts_the_loss() {
 
     broker.restart_with(accepting);
     assert_eq!(broker.metrics().sum("ottla_partitions_offline", &[]), 0.0);
-    let log = broker.log();
-    assert!(
-        log.contains(&format!("Lost: offsets {end} to {BATCHES}")),
-        "{log}"
-    );
+    broker.logged(&format!("Lost: offsets {end} to {BATCHES}"));
     expect_prefix(&broker, end);
     let life = files(&broker.data().join("quarantine"))
         .pop()
@@ -177,7 +162,7 @@ fn a_loss_can_be_accepted_only_of_what_exists() {
 fn nothing_is_given_up_of_a_whole_partition() {
     let mut broker = stopped_broker("damage_none");
     broker.restart_with(accepting);
-    assert!(broker.log().contains("partition hurt-0 is whole"));
+    broker.logged("partition hurt-0 is whole");
     expect_prefix(&broker, BATCHES);
     assert!(!broker.data().join("quarantine").exists());
     broker.stop();
@@ -201,7 +186,7 @@ fn a_wrong_index_is_made_anew() {
         assert_eq!(data.error_code, 0, "{offset}");
         assert_eq!(batches::read(&record_bytes(&data))[0].base_offset, offset);
     }
-    assert!(broker.log().contains("the index is wrong"));
+    broker.logged("the index is wrong");
     assert_eq!(broker.metrics().sum("ottla_damaged_chunks_total", &[]), 0.0);
     broker.stop();
 }
@@ -244,6 +229,7 @@ fn a_batch_that_fails_its_checksum_is_put_aside_and_not_served() {
     assert_eq!(copies.len(), 1, "{copies:?}");
     let bytes = fs::metadata(&copies[0]).expect("there").len();
     assert!(bytes >= 100_000, "the whole batch: {bytes}");
+    broker.logged("the batch at offset 3 is damaged");
     let log = broker.log();
     assert_eq!(
         log.matches("the batch at offset 3 is damaged").count(),
@@ -275,7 +261,7 @@ fn a_batch_that_lies_about_its_place_is_not_served() {
             let first = first.first().map(|batch| batch.base_offset);
             assert_eq!(first, (!is_damaged).then_some(offset), "field at {field}");
         }
-        assert!(broker.log().contains("the batch at offset 1 is damaged"));
+        broker.logged("the batch at offset 1 is damaged");
         broker.stop();
     }
 }
@@ -356,9 +342,8 @@ fn a_damaged_journal_record_costs_its_own_partitions_the_rest() {
     let code = ErrorCode::KafkaStorageError.code();
     assert_eq!(client.fetch("hurt", 0, 0).error_code, code);
     assert_eq!(client.values("well", 0), ["here", "there"]);
-    let log = broker.log();
-    assert!(log.contains("known to be whole below offset 6"), "{log}");
-    assert!(log.contains("restart with --accept-loss hurt-0"), "{log}");
+    broker.logged("known to be whole below offset 6");
+    broker.logged("restart with --accept-loss hurt-0");
     broker.kill();
 
     broker.restart_with(accepting);

@@ -88,11 +88,8 @@ fn expect_failed(broker: &Broker, file: &str) {
         .map(|told| (told.error_code, told.topics.len()))
         .collect();
     assert_eq!(codes, [(ErrorCode::KafkaStorageError.code(), 0)]);
-    let log = broker.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("the data directory failed"));
-    assert!(line.is_some_and(|line| line.contains(file)), "{log}");
+    let line = broker.logged("the data directory failed");
+    assert!(line.contains(file), "{line}");
     let mut client = Connection::open(&broker.address);
     for _ in 0..2 {
         assert_eq!(

@@ -1,6 +1,5 @@
 //! `ottla log`: what lies in a data directory, what is damaged of it, and what a start then really does.
 
-use crate::harness::batches::{self, Record};
 use crate::harness::broker::{Broker, Start, failed_start};
 use crate::harness::client::Connection;
 use crate::harness::data::{self, flip_a_bit, tree};
@@ -15,7 +14,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Batches of the first life, each of one record.
-const BATCHES: i64 = 30;
+const BATCHES: i64 = data::HURT_BATCHES;
 /// Records of the second life.
 const RECORDS: i64 = 10;
 
@@ -24,17 +23,7 @@ const RECORDS: i64 = 10;
 fn killed_broker(test: &str) -> Broker {
     let mut broker = Broker::start_with(test, |start| Start { shards: 1, ..start });
     let mut client = Connection::open(&broker.address);
-    let configs = [
-        ("segment.bytes", "1048576"),
-        ("max.message.bytes", "200000"),
-    ];
-    client.create_topic("hurt", 1, &configs);
-    client.create_topic("well", 1, &[]);
-    for number in 0..BATCHES {
-        let value = vec![number as u8; 100_000];
-        client.produce("hurt", 0, batches::batch(&[Record::value(value)]));
-    }
-    client.produce_values("well", 0, &["here"]);
+    data::fill_hurt_and_well(&mut client);
     broker.stop();
     broker.restart();
     let mut client = Connection::open(&broker.address);
@@ -139,11 +128,8 @@ fn expect_foretold(broker: &mut Broker, checked: &Checked) {
     wait_until("all verdicts", || {
         broker.metrics().sum("ottla_partitions_offline", &[]) == foretold.len() as f64
     });
-    let log = broker.log();
     for (name, offset) in &foretold {
-        let told = format!("partition {name} is offline: ");
-        let line = log.lines().find(|line| line.contains(&told));
-        let line = line.unwrap_or_else(|| panic!("{name} in {log}"));
+        let line = broker.logged(&format!("partition {name} is offline: "));
         let whole = format!("known to be whole below offset {offset}.");
         assert!(line.contains(&whole), "{line}");
     }

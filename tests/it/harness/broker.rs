@@ -182,6 +182,15 @@ impl Broker {
         fs::read_to_string(log_path(&self.directory, self.lives)).unwrap_or_default()
     }
 
+    /// The line of its log with these words. A thread of the broker writes the log, a moment after what it tells of.
+    pub fn logged(&self, words: &str) -> String {
+        wait_for(words, || {
+            let log = self.log();
+            let line = log.lines().find(|line| line.contains(words));
+            line.map(str::to_owned)
+        })
+    }
+
     pub fn metrics(&self) -> Metrics {
         Metrics::scrape(&self.admin)
     }

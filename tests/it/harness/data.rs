@@ -1,10 +1,30 @@
 //! A data directory from outside: what its files are, and what may happen to them.
 
+use super::batches::{self, Record};
+use super::client::Connection;
 use ottla::base::checksum::crc32c;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+/// Batches of `hurt`, each of one record.
+pub const HURT_BATCHES: i64 = 30;
+
+/// Three segments of `hurt`, and one record in `well`.
+pub fn fill_hurt_and_well(client: &mut Connection) {
+    let configs = [
+        ("segment.bytes", "1048576"),
+        ("max.message.bytes", "200000"),
+    ];
+    client.create_topic("hurt", 1, &configs);
+    client.create_topic("well", 1, &[]);
+    for number in 0..HURT_BATCHES {
+        let value = vec![number as u8; 100_000];
+        client.produce("hurt", 0, batches::batch(&[Record::value(value)]));
+    }
+    client.produce_values("well", 0, &["here"]);
+}
 
 pub type Tree = BTreeMap<PathBuf, Seen>;
 
