@@ -1,5 +1,6 @@
 """What figures depend on and nobody sees in them: versions, kernel, disk, cores."""
 
+import contextlib
 import gzip
 import os
 import platform
@@ -8,6 +9,9 @@ import subprocess
 
 import apache_kafka
 import broker
+
+# What the kernel sets for a drive by itself, in KiB.
+READ_AHEAD = "128"
 
 
 def facts(directory):
@@ -32,6 +36,21 @@ def facts(directory):
         **{name: content(f"/sys/block/{device}/queue/{name}")
            for name in ("write_cache", "fua", "scheduler", "rotational", "io_poll")},
     }
+
+
+@contextlib.contextmanager
+def usual_read_ahead(device):
+    """Some hosts have the kernel read far ahead: with 8 MiB the first touch of each of Kafka's sparse index files reads
+    8 MiB of zeros, and 1,000 partitions turn its page cache over. Everybody is measured with the kernel's own value."""
+    path = f"/sys/block/{device}/queue/read_ahead_kb"
+    before = content(path)
+    with contextlib.suppress(OSError), open(path, "w") as file:
+        file.write(READ_AHEAD)
+    try:
+        yield content(path)
+    finally:
+        with contextlib.suppress(OSError), open(path, "w") as file:
+            file.write(before)
 
 
 def output(*command):

@@ -9,6 +9,7 @@ use super::turn::Turn;
 use super::writes::{Effect, Write};
 use crate::base::ids::Ticket;
 use crate::base::time::Timestamp;
+use std::collections::HashSet;
 
 type Results = Vec<Result<(), GroupError>>;
 
@@ -130,13 +131,15 @@ impl Group {
         let has_pending = turn.writes.has_pending(&self.id);
         let mut results = Vec::with_capacity(request.items.len());
         let mut records = Vec::new();
+        let mut buried = HashSet::new();
         for key in request.items {
             if self.is_subscribed(&key.0) {
                 results.push(Err(GroupError::GroupSubscribedToTopic));
                 continue;
             }
             results.push(Ok(()));
-            if has_pending || self.offsets.get(&key).is_some() {
+            let exists = has_pending || self.offsets.get(&key).is_some();
+            if exists && buried.insert(key.clone()) {
                 records.push(self.offset_record(key, None));
             }
         }

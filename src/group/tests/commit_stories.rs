@@ -189,6 +189,24 @@ fn offsets_in_use_are_not_deleted() {
     );
 }
 
+#[test]
+fn an_offset_that_is_named_often_is_deleted_once() {
+    let mut world = World::new();
+    let ticket = world.ask(Command::Commit(commit(who("", -1), "topic", 0, 1)));
+    assert_eq!(world.committed(ticket), Ok(()));
+    let before = world.log_bytes();
+    let ticket = world.ask(Command::DeleteOffsets(DeleteOffsets {
+        group: GROUP.into(),
+        items: vec![("topic".into(), 0); 1_000],
+    }));
+    assert_eq!(
+        world.taken(ticket),
+        Some(Answer::DeleteOffsets(Ok(vec![Ok(()); 1_000])))
+    );
+    assert_eq!(world.offsets(), []);
+    assert!(world.log_bytes() - before < 300);
+}
+
 impl World {
     fn opaque_group() -> World {
         let mut world = World::new();
