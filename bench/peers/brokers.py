@@ -33,7 +33,7 @@ PARTITIONS_AT_ONCE = 5_000
 def server(taker, path, *properties):
     """Not started. `properties` are Kafka's alone."""
     if taker in (cases.OTTLA, cases.MEMORY):
-        return broker.Broker(path, "--durability", DURABILITY[taker])
+        return broker.Broker(path, "--shards", "auto", "--durability", DURABILITY[taker])
     flushing = [FLUSHING] if taker == cases.KAFKA_FLUSHED else []
     return apache_kafka.Kafka(path, *properties, *flushing, jvm=apache_kafka.STOCK_JVM)
 

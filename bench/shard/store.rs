@@ -170,7 +170,7 @@ impl Shard {
         };
         let stamped = self.batch.stamp(self.ends[&id], EPOCH, None);
         self.ends.insert(id, stamped.header.next_offset());
-        self.store.append(id, room, stamped);
+        self.store.append(id, room, stamped, true);
     }
 
     /// Waits until everything appended is.

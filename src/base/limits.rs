@@ -105,6 +105,10 @@ impl Limits {
 const _: () = Limits::DEFAULT.check();
 const _: () = Limits::TINY.check();
 
+/// The longest that a batch nobody waits for (class `memory`) stays out of the journal.
+pub const UNAWAITED_MS_MAX: u64 = 10;
+/// As many bytes of such batches begin a cycle.
+pub const UNAWAITED_BYTES_MAX: u64 = 1 << 20;
 /// After this much idleness one empty journal record follows the last answered one.
 pub const IDLE_RECORD_AFTER_MS: u64 = 20;
 /// Batches of one producer that are recognised when they come again (Kafka: five).

@@ -29,10 +29,17 @@ pub(super) fn affinity() -> Vec<usize> {
         .unwrap_or_else(|| vec![0])
 }
 
-/// The CPU of each shard: one shard per CPU, in turn when more shards are wanted than there are CPUs.
+/// The CPU of each shard: one shard per CPU but the first, in turn when more shards are wanted than there are CPUs. The
+/// first CPU is the one that Linux gives what belongs to none: interrupts, timers, kernel workers. A shard there waits for
+/// them and they for it, and one shard less hands over less.
 pub(super) fn place(cpus: &[usize], shards: Option<u16>) -> Vec<usize> {
-    let count = shards.map_or(cpus.len().min(usize::from(u16::MAX)), usize::from);
-    cpus.iter().copied().cycle().take(count).collect()
+    let spared = usize::from(cpus.len() > 1);
+    let count = shards.map_or(
+        (cpus.len() - spared).min(usize::from(u16::MAX)),
+        usize::from,
+    );
+    let in_turn = cpus.iter().copied().cycle();
+    in_turn.skip(spared).take(count).collect()
 }
 
 /// Locked memory: what the limit allows each shard to register, and whether that is less than wanted.
@@ -87,10 +94,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_shard_per_allowed_cpu_unless_told_otherwise() {
-        assert_eq!(place(&[2, 5], None), [2, 5]);
-        assert_eq!(place(&[2, 5], Some(1)), [2]);
-        assert_eq!(place(&[2, 5], Some(3)), [2, 5, 2]);
+    fn one_shard_per_allowed_cpu_but_the_first_unless_told_otherwise() {
+        assert_eq!(place(&[2], None), [2]);
+        assert_eq!(place(&[2, 5], None), [5]);
+        assert_eq!(place(&[2, 5, 6], None), [5, 6]);
+        assert_eq!(place(&[2, 5], Some(1)), [5]);
+        assert_eq!(place(&[2, 5], Some(2)), [5, 2]);
+        assert_eq!(place(&[2, 5], Some(3)), [5, 2, 5]);
     }
 
     #[test]

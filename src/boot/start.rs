@@ -237,9 +237,10 @@ impl fmt::Display for Ready {
             None => f.write_str("off")?,
         }
         let (data, shards) = (self.data.display(), self.shards);
+        let plural = if shards == 1 { "" } else { "s" };
         write!(
             f,
-            ", data {data}, {shards} shards, durability {}",
+            ", data {data}, {shards} shard{plural}, durability {}",
             self.durability
         )
     }

@@ -155,7 +155,7 @@ impl Merged {
 
     fn shards(&self) -> Result<Option<u16>, SettingsError> {
         match self.text("shards.count").as_str() {
-            "all" => Ok(None),
+            "auto" => Ok(None),
             _ => Ok(Some(self.number("shards.count")? as u16)),
         }
     }

@@ -77,8 +77,9 @@ pub const OWN_KEYS: &[OwnKey] = &[
         documentation: "The rack this broker stands in, shown to clients.",
     },
     OwnKey {
-        name: "shards.count", default: "all", form: Form::WordOrNumber("all", 1, 1024),
-        documentation: "Cores to use; all: every core of the process's affinity mask. May change from start to start.",
+        name: "shards.count", default: "auto", form: Form::WordOrNumber("auto", 1, 1024),
+        documentation: "Cores to use; auto: every core of the process's affinity mask but the first, which is left to interrupts, \
+                        to the kernel's workers and to other processes. May change from start to start.",
     },
     OwnKey {
         name: "shards.pool", default: "64MiB", form: Form::Size(512 * KIB, 64 * GIB),

@@ -122,7 +122,7 @@ mod tests {
             find("listeners.kafka"),
             "localhost:9 (argument --listen localhost:9)"
         );
-        assert_eq!(find("shards.count"), "all (built-in default)");
+        assert_eq!(find("shards.count"), "auto (built-in default)");
         assert_eq!(entries.len(), OWN_KEYS.len() + 1);
     }
 

@@ -27,7 +27,7 @@ pub struct Settings {
     pub admin: Option<Endpoint>,
     /// The most series that `/metrics/detail` shows.
     pub detail_series_max: usize,
-    /// None: one shard per core of the process's affinity mask.
+    /// None: one shard per core of the process's affinity mask but the first.
     pub shards: Option<u16>,
     /// The class of topics that do not choose one.
     pub durability: Durability,

@@ -9,7 +9,7 @@ use super::turn::Turn;
 use super::writes::{Effect, Write};
 use crate::base::ids::Ticket;
 use crate::base::time::Timestamp;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 type Results = Vec<Result<(), GroupError>>;
 
@@ -131,7 +131,7 @@ impl Group {
         let has_pending = turn.writes.has_pending(&self.id);
         let mut results = Vec::with_capacity(request.items.len());
         let mut records = Vec::new();
-        let mut buried = HashSet::new();
+        let mut buried = BTreeSet::new();
         for key in request.items {
             if self.is_subscribed(&key.0) {
                 results.push(Err(GroupError::GroupSubscribedToTopic));

@@ -61,7 +61,7 @@ pub(crate) struct Serve {
     /// Where health and metrics are served, or off [default: 127.0.0.1:9644].
     #[arg(long, value_name = "HOST:PORT|off")]
     pub(crate) admin: Option<String>,
-    /// Cores to use [default: all this process may run on].
+    /// Cores to use, or auto [default: auto, all this process may run on but the first].
     #[arg(long, value_name = "N")]
     pub(crate) shards: Option<String>,
     /// What an acknowledgement promises: flushed or memory [default: flushed].

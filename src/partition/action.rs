@@ -10,8 +10,8 @@ use crate::record::StampedBatch;
 /// Performed in the order given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Into the tail; durable with the next commit cycle.
-    Append { batch: StampedBatch },
+    /// Into the tail; durable with a commit cycle, the next one if somebody waits for that.
+    Append { batch: StampedBatch, awaited: bool },
     /// Durable in the same cycle as the batches around it, in this order.
     Note(Note),
     /// The request of this ticket has its answer.

@@ -4,6 +4,7 @@ use super::action::{Action, Caller, Unavailable};
 use super::partition::{ParkedProduce, Partition};
 use crate::base::offset::Offset;
 use crate::base::time::{Now, Timestamp};
+use crate::config::topic::Durability;
 use crate::log::Note;
 use crate::log::producer_table::{ProducerBatch, SequenceError, SequenceVerdict};
 use crate::record::{TimestampKind, ValidBatch};
@@ -65,7 +66,8 @@ impl Partition {
         self.stats.batches += 1;
         self.stats.records += end.since(base_offset) as u64;
         self.stats.bytes += batch.len() as u64;
-        self.act(Action::Append { batch });
+        let awaited = self.settings.durability == Durability::Flushed;
+        self.act(Action::Append { batch, awaited });
         self.commit(now);
         let produce = ParkedProduce {
             ticket: caller.ticket,

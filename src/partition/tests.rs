@@ -134,7 +134,7 @@ fn actions(partition: &mut Partition) -> Vec<String> {
 
 fn tell(action: &Action) -> String {
     match action {
-        Action::Append { batch } => {
+        Action::Append { batch, .. } => {
             let bytes = [&batch.head[..], &batch.body].concat();
             assert!(crc_matches(&bytes), "what is appended has a right checksum");
             let header = &batch.header;

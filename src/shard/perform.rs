@@ -11,10 +11,10 @@ use crate::storage::disk::DiskError;
 impl Core {
     pub(super) fn perform(&self, id: PartitionId, action: Action) {
         match action {
-            Action::Append { batch } => {
+            Action::Append { batch, awaited } => {
                 let room = self.reservation.take();
                 let room = room.expect("room is reserved before every append");
-                self.store.append(id, room, batch);
+                self.store.append(id, room, batch, awaited);
             }
             Action::Note(note) => self.store.note(id, note),
             Action::Complete { ticket, outcome } => self.complete(id, ticket, outcome),

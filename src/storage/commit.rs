@@ -1,4 +1,5 @@
-//! The commit loop: take all that is pending, write it as one record, say what became durable. No timer, no linger.
+//! The commit loop: take all that is pending, write it as one record, say what became durable. No timer and no linger on
+//! the way of what somebody waits for.
 
 use super::disk::{Disk, DiskError};
 use super::journal::{Cycle, Journal};
@@ -9,6 +10,8 @@ use super::state::{Closed, Lap, Missing};
 use crate::base::ids::PartitionId;
 use crate::base::limits::IDLE_RECORD_AFTER_MS;
 use crate::base::offset::{Offset, Position};
+use crate::base::time::Instant;
+use futures_lite::future;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,6 +19,8 @@ enum Step {
     Write(Cycle),
     /// A slice of a lap was captured; there may be more.
     Captured,
+    /// Nobody waits for what is pending.
+    Rest(Instant),
     Wait,
     End,
 }
@@ -31,6 +36,10 @@ pub(super) async fn run<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>, mut journ
                 }
             }
             Step::Captured => shared.runtime.yield_now().await,
+            Step::Rest(until) => {
+                let now = shared.runtime.now().instant;
+                future::or(work, shared.runtime.sleep(until.since(now))).await;
+            }
             Step::Wait => work.await,
             Step::End => break,
         }
@@ -53,10 +62,14 @@ fn next_step<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, journal: &mut Journ
         }
         let moved = state.capture_slice();
         let captured = moved && matches!(state.lap, Lap::Captured(_));
-        let step = match state.plan_cycle() {
-            Some(cycle) => Step::Write(cycle),
-            None if moved => Step::Captured,
-            None => Step::Wait,
+        let rest = state.rests_until(shared.runtime.now().instant);
+        let step = match rest.filter(|_| !moved) {
+            Some(until) => Step::Rest(until),
+            None => match state.plan_cycle() {
+                Some(cycle) => Step::Write(cycle),
+                None if moved => Step::Captured,
+                None => Step::Wait,
+            },
         };
         (step, captured)
     };

@@ -35,6 +35,7 @@ mod commit;
 mod housekeeping;
 mod lap;
 mod removal;
+mod rest;
 // Its files.
 mod ballast;
 mod index_tail;

@@ -187,8 +187,25 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         self.tell(event.into_iter().collect());
     }
 
-    /// Something of this partition waits for a cycle.
+    /// A batch of this partition waits for a cycle; the commit loop hears of it unless it rests anyway.
+    pub(super) fn enqueue_batch(self: &Rc<Self>, id: PartitionId) {
+        let missing = self.state.borrow_mut().enqueue(id);
+        if let Some(missing) = missing {
+            self.fetch_missing(missing);
+        } else if !self.state.borrow().rest.has_begun() {
+            self.work.notify();
+        }
+    }
+
+    /// What is pending goes into a cycle now.
+    pub(super) fn end_rest(&self) {
+        self.state.borrow_mut().rest.end();
+        self.work.notify();
+    }
+
+    /// Something of this partition waits for a cycle, now.
     pub(super) fn enqueue(self: &Rc<Self>, id: PartitionId) {
+        self.state.borrow_mut().rest.end();
         let missing = self.state.borrow_mut().enqueue(id);
         match missing {
             Some(missing) => self.fetch_missing(missing),

@@ -6,11 +6,13 @@ use super::disk::DiskError;
 use super::errors::NoRoom;
 use super::event::StoreEvent;
 use super::journal::{Cycle, RecordPlan};
+use super::rest::Rest;
 use super::runtime::Notify;
 use crate::base::align::BLOCK;
 use crate::base::ids::PartitionId;
 use crate::base::limits::Limits;
 use crate::base::offset::{Offset, Position};
+use crate::base::time::Instant;
 use crate::log::entry::{Change, SnapshotEntry};
 use crate::log::journal_format::{RECORD_HEADER_BYTES, record_bytes};
 use crate::log::journal_ring::{JournalRing, promised_bytes};
@@ -129,6 +131,7 @@ pub(super) struct State {
     pub(super) sequence: u64,
     pub(super) in_flight: bool,
     pub(super) idle_due: bool,
+    pub(super) rest: Rest,
     pub(super) lap: Lap,
     pub(super) snapshot_entry: Option<SnapshotEntry>,
     /// Generation of the last snapshot whose entry is durable.
@@ -173,6 +176,7 @@ impl State {
             sequence: 0,
             in_flight: false,
             idle_due: false,
+            rest: Rest::default(),
             lap: Lap::Idle,
             snapshot_entry: None,
             snapshot_durable: 0,
@@ -240,7 +244,13 @@ impl State {
     }
 
     /// Appends a batch for which room was reserved. Nothing happens to a partition that is going.
-    pub(super) fn append(&mut self, id: PartitionId, mut room: Reservation, batch: &StampedBatch) {
+    pub(super) fn append(
+        &mut self,
+        id: PartitionId,
+        mut room: Reservation,
+        batch: &StampedBatch,
+        awaited: bool,
+    ) {
         assert_eq!(
             room.bytes,
             batch.len() as u64,
@@ -258,6 +268,7 @@ impl State {
         partition.log.append(batch);
         partition.dirty += batch.len() as u64;
         self.pool.add_dirty(batch.len() as u64);
+        self.rest.add(batch.len() as u64, awaited);
         self.pool.recharge(held, partition.log.tail().charge());
     }
 
@@ -315,6 +326,14 @@ impl State {
         Some(Missing::LeadIn(id, position, len))
     }
 
+    /// The next cycle waits until then, unless something comes that does not.
+    pub(super) fn rests_until(&mut self, now: Instant) -> Option<Instant> {
+        if self.closed.is_some() || self.snapshot_entry.is_some() || self.idle_due {
+            return None;
+        }
+        self.rest.until(now)
+    }
+
     /// Anything that a cycle could take.
     pub(super) fn has_work(&self) -> bool {
         !self.ready.is_empty() || self.snapshot_entry.is_some() || self.idle_due
@@ -345,6 +364,7 @@ impl State {
             return None;
         }
         self.idle_due = false;
+        self.rest.taken(!self.ready.is_empty());
         self.place(&mut cycle);
         self.in_flight = true;
         Some(cycle)

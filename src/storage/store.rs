@@ -169,14 +169,18 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         let reserved = self.shared.state.borrow_mut().reserve(id, batch_bytes);
         if reserved.is_err() {
             self.shared.lap_wanted.notify();
+            self.shared.end_rest();
         }
         reserved
     }
 
     /// Appends to the tail; the next commit cycle makes it durable.
-    pub fn append(&self, id: PartitionId, room: Reservation, batch: StampedBatch) {
-        self.shared.state.borrow_mut().append(id, room, &batch);
-        self.shared.enqueue(id);
+    /// Soon, if somebody waits for that (`awaited`).
+    pub fn append(&self, id: PartitionId, room: Reservation, batch: StampedBatch, awaited: bool) {
+        let mut state = self.shared.state.borrow_mut();
+        state.append(id, room, &batch, awaited);
+        drop(state);
+        self.shared.enqueue_batch(id);
     }
 
     /// Makes a small change durable with the next cycle, in order with the batches around it.

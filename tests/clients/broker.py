@@ -13,11 +13,13 @@ import time
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-READY = re.compile(r"ottla ready: kafka (\S+), admin (\S+), data (.+), (\d+) shards, durability (\S+)")
+READY = re.compile(r"ottla ready: kafka (\S+), admin (\S+), data (.+), (\d+) shards?, durability (\S+)")
 READY_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 60
 ANSWER_SECONDS_MAX = 5
 METADATA = 3
+# Also where the broker itself would take one: most requests of clients then cross from core to core.
+SHARDS = "2"
 
 
 def binary():
@@ -117,7 +119,7 @@ class Broker(Server):
         self.process = subprocess.Popen(
             [binary(), "serve", "--data", os.path.join(self.path, "data"), "--listen", self.listen,
              "--admin", "127.0.0.1:0", *self.arguments],
-            stdout=subprocess.PIPE, stderr=log)
+            stdout=subprocess.PIPE, stderr=log, env={"OTTLA_SHARDS__COUNT": SHARDS, **os.environ})
         log.close()
         match = READY.match(self._line(time.monotonic() + READY_SECONDS_MAX))
         if match is None:

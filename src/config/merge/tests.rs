@@ -120,7 +120,7 @@ fn file_gives_way_to_environment_and_both_to_the_command_line() {
         "node.id=3",
         "num.partitions=3",
         "kafka.num.partitions=4",
-        "shards.count=all",
+        "shards.count=auto",
     ];
     let by_arguments = load(file, &environment, &set).unwrap();
     assert_eq!(by_arguments.node_id, NodeId(3));
@@ -161,7 +161,7 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     (
         "",
         "shards.count=0",
-        "argument --set shards.count=0: shards.count is \"0\", but must be all, or a number \
+        "argument --set shards.count=0: shards.count is \"0\", but must be auto, or a number \
              from 1 to 1024",
     ),
     (

@@ -215,7 +215,7 @@ mod tests {
             assert_eq!(line.replace("\\|", "").matches('|').count(), 7, "{line}");
         }
         for expected in [
-            "| `shards.count` | number | `all` | all, or a number from 1 to 1024 | restart | ",
+            "| `shards.count` | number | `auto` | auto, or a number from 1 to 1024 | restart | ",
             "| `num.partitions` | int | `1` | 1 or more | restart | ",
             "| `listeners` | list | `PLAINTEXT://localhost:9092` |  | follows listeners.kafka | ",
             "| `log.retention.ms` | long | not set | -1 or more | dynamic | ",

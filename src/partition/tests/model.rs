@@ -364,7 +364,7 @@ impl Model {
         self.high_watermark = self.high_watermark.max(committed);
         while let Some(action) = self.partition.poll_action() {
             match action {
-                Action::Append { batch } => self.check_append(&batch.header),
+                Action::Append { batch, .. } => self.check_append(&batch.header),
                 Action::Note(Note::EpochStart { epoch, offset }) => {
                     assert_eq!(Some(&(epoch.0, offset.0)), self.epochs.last());
                 }

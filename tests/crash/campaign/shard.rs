@@ -295,10 +295,10 @@ impl Shard {
     fn perform(&self, id: PartitionId, actions: Vec<Action>, mut room: Option<Reservation>) {
         for action in actions {
             match action {
-                Action::Append { batch } => {
+                Action::Append { batch, awaited } => {
                     self.model.borrow_mut().append(id, &batch);
                     let room = room.take().expect("one append for each reservation");
-                    self.store.append(id, room, batch);
+                    self.store.append(id, room, batch, awaited);
                 }
                 Action::Note(note) => {
                     self.model.borrow_mut().note(id, note);

@@ -36,7 +36,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("proc/irq/51/smp_affinity_list", "0-3\n"),
     ("proc/irq/52/smp_affinity_list", "0\n"),
-    ("proc/irq/60/smp_affinity_list", "2-3\n"),
+    ("proc/irq/60/smp_affinity_list", "0\n"),
     (
         "sys/devices/pci0000:00/0000:00:01.0/nvme/nvme0/nvme0n1/nvme0n1p1/partition",
         "1\n",
