@@ -128,8 +128,8 @@ pub const COLD_READ_BYTES: usize = 256 * KIB;
 /// Readers of segments per shard; one more waits.
 pub const COLD_READERS_MAX: usize = 8;
 /// Reads that one of them begins before it needs them, and buffers of all of them, beyond which nobody reads ahead.
-pub const COLD_READS_AHEAD: usize = 2;
-pub const COLD_BUFFERS_MAX: usize = 16;
+pub const COLD_READS_AHEAD: usize = 4;
+pub const COLD_BUFFERS_MAX: usize = 32;
 
 /// Damaged batches that a shard puts aside and tells of, in one life.
 pub const DAMAGED_CHUNKS_TOLD_MAX: usize = 1_024;
