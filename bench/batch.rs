@@ -23,6 +23,7 @@ const RULES: BatchRules = BatchRules {
         before_max_ms: i64::MAX,
         after_max_ms: 3_600_000,
     },
+    keys_required: false,
     now: NOW,
 };
 

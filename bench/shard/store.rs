@@ -16,7 +16,7 @@ use ottla::storage::dma::DmaDisk;
 use ottla::storage::event::{Observer, StoreEvent};
 use ottla::storage::open::{Recovered, lock_directory};
 use ottla::storage::runtime::Notify;
-use ottla::storage::settings::{KnownTopics, OpenSettings, StoreSettings};
+use ottla::storage::settings::{CompactionSettings, KnownTopics, OpenSettings, StoreSettings};
 use ottla::storage::store::Store;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -105,6 +105,10 @@ impl Shard {
             root: root.to_path_buf(),
             limits,
             retention_check_ms: 3_600_000,
+            compaction: CompactionSettings {
+                check_ms: 3_600_000,
+                map_bytes: 1 << 20,
+            },
         };
         let ear = Rc::new(Ear::default());
         let first = recovered.shards.remove(0);

@@ -131,6 +131,8 @@ pub const COLD_READERS_MAX: usize = 8;
 pub const COLD_READS_AHEAD: usize = 4;
 pub const COLD_BUFFERS_MAX: usize = 32;
 
+/// What a compaction reads at once; a batch that is larger is read whole.
+pub const COMPACTION_READ_BYTES: usize = MIB;
 /// Damaged batches that a shard puts aside and tells of, in one life.
 pub const DAMAGED_CHUNKS_TOLD_MAX: usize = 1_024;
 /// Segment files a shard keeps open for reading.

@@ -26,6 +26,10 @@ pub struct BrokerConfig {
     pub connections_per_ip_max: u32,
     /// Segments that may go are looked for this often.
     pub retention_check_ms: u64,
+    /// Logs to compact are looked for this often.
+    pub compaction_check_ms: u64,
+    /// Memory for keys while logs are compacted, of all shards together.
+    pub compaction_map_bytes: usize,
     pub producer_id_expiration_ms: i64,
     pub groups: GroupConfig,
     /// What a topic without overrides does.
@@ -95,6 +99,8 @@ impl BrokerConfig {
             fetch_sessions_max: values.number("max.incremental.fetch.session.cache.slots")?,
             described_partitions_max: values.number("max.request.partition.size.limit")?,
             retention_check_ms: values.number("log.retention.check.interval.ms")?,
+            compaction_check_ms: values.number("log.cleaner.backoff.ms")?,
+            compaction_map_bytes: values.number("log.cleaner.dedupe.buffer.size")?,
             connection_idle_max: u64::try_from(values.number::<i64>("connections.max.idle.ms")?)
                 .ok()
                 .map(Duration::from_millis),

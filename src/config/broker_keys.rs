@@ -127,6 +127,11 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "Shortest session timeout a member of a classic group may ask for."),
     key!("listeners", List, Some("PLAINTEXT://localhost:9092"), Any, Derived("listeners.kafka"),
         "Where this broker listens."),
+    key!("log.cleaner.backoff.ms", Long, Some("15000"), AtLeast(0), Dynamic,
+        "How often logs to compact are looked for."),
+    key!("log.cleaner.dedupe.buffer.size", Long, Some("134217728"), AtLeast(0), Dynamic,
+        "Memory for keys while logs are compacted, of all cores together, taken when it is needed. A key takes 32 bytes; \
+         of a log with more keys the rest waits for the next compaction."),
     key!("log.cleaner.delete.retention.ms", Long, Some("86400000"), AtLeast(0), Dynamic,
         "Default of the topic config delete.retention.ms."),
     key!("log.cleaner.max.compaction.lag.ms", Long, Some(FOREVER), AtLeast(1), Dynamic,

@@ -44,10 +44,6 @@ pub enum ConfigProblem {
     NotClusterWide {
         name: String,
     },
-    /// `cleanup.policy=compact` before compaction exists.
-    CompactionMissing {
-        name: String,
-    },
     /// `ottla.durability=replicated` on a cluster that does not replicate.
     ReplicationMissing {
         name: String,
@@ -131,8 +127,7 @@ impl fmt::Display for ConfigProblem {
                 "Cannot update these configs at default cluster level, broker id must be \
                  specified: [{name}]"
             ),
-            ConfigProblem::CompactionMissing { .. }
-            | ConfigProblem::ReplicationMissing { .. }
+            ConfigProblem::ReplicationMissing { .. }
             | ConfigProblem::TieringMissing
             | ConfigProblem::Reserved { .. } => f.write_str(&self.missing()),
             ConfigProblem::LagConflict { min, max } => write!(
@@ -148,10 +143,6 @@ impl ConfigProblem {
     /// What this release cannot do yet.
     fn missing(&self) -> String {
         match self {
-            ConfigProblem::CompactionMissing { name } => format!(
-                "Invalid value compact for configuration {name}: compaction is not available in \
-                 this release; use delete"
-            ),
             ConfigProblem::ReplicationMissing { name } => format!(
                 "Invalid value replicated for configuration {name}: this cluster does not \
                  replicate; use flushed or memory"

@@ -130,11 +130,6 @@ pub(super) fn check_support(
             .expect("an integer key holds an integer")
     };
     match name {
-        "cleanup.policy" | "log.cleanup.policy" if elements(value).any(|p| p == "compact") => {
-            Err(ConfigProblem::CompactionMissing {
-                name: name.to_owned(),
-            })
-        }
         "ottla.durability" if value == "replicated" => Err(ConfigProblem::ReplicationMissing {
             name: name.to_owned(),
         }),

@@ -78,8 +78,8 @@ macro_rules! key {
 #[rustfmt::skip]
 pub const TOPIC_KEYS: &[TopicKey] = &[
     key!("cleanup.policy", List, "delete", Check::OneOf(POLICIES), [same("log.cleanup.policy")],
-        "What happens to old segments: delete removes them by age and size. compact, which keeps the newest \
-         record of each key, is refused until this broker compacts."),
+        "What happens to old segments: delete removes them by age and size, compact keeps the newest record of each \
+         key, and refuses records without one. Both may hold."),
     key!("compression.gzip.level", Int, "-1", Check::GzipLevel, [same("compression.gzip.level")],
         "Level used when this broker compresses with gzip; -1 is the codec's own default."),
     key!("compression.lz4.level", Int, "9", Check::Between(1, 17), [same("compression.lz4.level")],

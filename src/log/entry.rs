@@ -22,14 +22,16 @@
 //! | 8 `Drop` | none |
 //! | 9 `Reset` | epoch i32, zeros; offset i64; replica incarnation u64 |
 //! | 10 `Snapshot` | generation u64; covered sequence u64; CRC u32, zeros |
+//! | 12 `Replace` | base i64 of the first segment that goes and of the first behind it; compacted up to i64; of the segment instead: rewrite u32, zeros, length u64, first timestamp i64, largest timestamp i64, its batch i64; CRC u32 of its index, zeros, length u64 |
 //!
-//! Kinds 11 `Extent`, 12 `Replace` and 13 `Stamps` are reserved.
+//! Kinds 11 `Extent` and 13 `Stamps` are reserved.
 
 use super::cursor::{Cursor, FieldBytes, PutFields};
-use super::segment::SideFile;
+use super::segment::{LargestTimestamp, SegmentName, SideFile};
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{PartitionId, Uuid};
 use crate::base::offset::{Offset, Position};
+use crate::base::time::Timestamp;
 use crate::record::BatchHeader;
 use bytes::Bytes;
 
@@ -37,8 +39,8 @@ pub const ENTRY_HEADER_BYTES: usize = 32;
 /// What `Data` takes besides its bytes, at most.
 pub const DATA_OVERHEAD_BYTES: usize = ENTRY_HEADER_BYTES + DATA_FIELDS_BYTES + ENTRY_ALIGN;
 const DATA_FIELDS_BYTES: usize = 32;
-/// Of `Sealed` with one side file, which has the most.
-const FIELDS_BYTES_MAX: usize = 40 + CHAIN_HASH_BYTES;
+/// Of `Replace`, which has the most.
+const FIELDS_BYTES_MAX: usize = 80;
 const ENTRY_ALIGN: usize = 8;
 const FLAG_SKIPPABLE: u8 = 1;
 const CHAIN_HASH_BYTES: usize = 32;
@@ -58,6 +60,21 @@ pub struct DataChange {
     pub at: Position,
     pub bytes: u64,
     pub batches: Vec<BatchHeader>,
+}
+
+/// Closed segments that are read from other files from now on: what compaction left of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReplaceChange {
+    /// The first segment that goes, by the number that the one instead of it gets.
+    pub name: SegmentName,
+    /// The first segment that stays as it is.
+    pub until: Offset,
+    /// Below this every record that is left was the last of its key when it was looked at.
+    pub compacted: Offset,
+    pub bytes: u64,
+    pub first_timestamp: Timestamp,
+    pub largest: LargestTimestamp,
+    pub index: SideFile,
 }
 
 /// A durable change of one partition: what `Section::apply` understands.
@@ -90,6 +107,7 @@ pub enum Change {
         offset: Offset,
         replica: u64,
     },
+    Replace(ReplaceChange),
 }
 
 /// Which snapshot is authoritative from here on.
@@ -225,9 +243,28 @@ impl PlannedEntry {
                 out.put_u64(*replica);
                 9
             }
+            Change::Replace(replace) => {
+                put_replace(&mut out, replace);
+                12
+            }
         };
         (kind, out)
     }
+}
+
+fn put_replace(out: &mut Fields, replace: &ReplaceChange) {
+    out.put_i64(replace.name.base.0);
+    out.put_i64(replace.until.0);
+    out.put_i64(replace.compacted.0);
+    out.put_u32(replace.name.rewrite);
+    out.put_u32(0);
+    out.put_u64(replace.bytes);
+    out.put_i64(replace.first_timestamp.0);
+    out.put_i64(replace.largest.timestamp.0);
+    out.put_i64(replace.largest.batch.unwrap_or(Offset::NONE).0);
+    out.put_u32(replace.index.crc);
+    out.put_u32(0);
+    out.put_u64(replace.index.bytes);
 }
 
 fn put_epoch_offset(out: &mut Fields, epoch: LeaderEpoch, offset: Offset) {
@@ -359,6 +396,7 @@ fn decode_body(kind: u8, bytes: &Bytes) -> Option<FoundBody> {
                 crc: cursor.u32()?,
             }));
         }
+        12 => Change::Replace(decode_replace(&mut cursor)?),
         _ => return None,
     };
     Some(FoundBody::Change(change))
@@ -398,6 +436,35 @@ fn decode_sealed(cursor: &mut Cursor) -> Option<Change> {
         }
     }
     Some(Change::Sealed { base, bytes, index })
+}
+
+fn decode_replace(cursor: &mut Cursor) -> Option<ReplaceChange> {
+    let base = cursor.offset()?;
+    let until = cursor.offset()?;
+    let compacted = cursor.offset()?;
+    let rewrite = cursor.u32()?;
+    cursor.u32()?;
+    let bytes = cursor.u64()?;
+    let first_timestamp = cursor.timestamp()?;
+    let timestamp = cursor.timestamp()?;
+    let batch = cursor.offset()?;
+    let crc = cursor.u32()?;
+    cursor.u32()?;
+    Some(ReplaceChange {
+        name: SegmentName { base, rewrite },
+        until,
+        compacted,
+        bytes,
+        first_timestamp,
+        largest: LargestTimestamp {
+            timestamp,
+            batch: (batch != Offset::NONE).then_some(batch),
+        },
+        index: SideFile {
+            crc,
+            bytes: cursor.u64()?,
+        },
+    })
 }
 
 fn padded_epoch(cursor: &mut Cursor) -> Option<LeaderEpoch> {

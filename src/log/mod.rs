@@ -27,6 +27,7 @@ pub mod ring_ledger;
 mod shard_header;
 pub mod snapshot_format;
 // A running partition.
+pub mod compaction;
 pub mod partition_log;
 pub mod retention;
 // After a crash.

@@ -6,7 +6,7 @@
 //! Positions are given when a batch is appended, so a roll is decided there. Nothing here performs I/O: the commit loop
 //! asks for a plan and reports its end, a lap asks for a capture and reports its end.
 
-use super::entry::{Change, DATA_OVERHEAD_BYTES, DataChange, PlannedEntry};
+use super::entry::{Change, DATA_OVERHEAD_BYTES, DataChange, PlannedEntry, ReplaceChange};
 use super::log_config::LogConfig;
 use super::note::Note;
 use super::section::{Section, Stand};
@@ -45,6 +45,8 @@ pub struct Committed {
     pub log_start: Option<Offset>,
     /// Base of the segment that a cut has made the last one.
     pub truncated: Option<Offset>,
+    /// Closed segments below this one are read from other files.
+    pub replaced: Option<Offset>,
     pub dropped: bool,
 }
 
@@ -80,7 +82,18 @@ pub struct PartitionLog {
     captured: Option<Position>,
     /// The lowest cut since that capture.
     cut_since: Option<Position>,
+    replacing: Replacing,
     dropping: bool,
+}
+
+/// Closed segments on their way to other files. A cut waits until the place that it looks for stays where it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Replacing {
+    None,
+    /// Waits for a cycle.
+    Pending,
+    /// Is in one, and leaves what lies from there on where it is.
+    Planned(Offset),
 }
 
 impl PartitionLog {
@@ -96,6 +109,7 @@ impl PartitionLog {
             cut: Cut::None,
             captured: None,
             cut_since: None,
+            replacing: Replacing::None,
             dropping: section.dropped,
             section,
         }
@@ -169,6 +183,42 @@ impl PartitionLog {
         }
     }
 
+    /// Has closed segments be read from what compaction has made of them. False when they are no longer what it read.
+    pub fn replace(&mut self, replace: ReplaceChange, expected: &[Segment]) -> bool {
+        let (base, until) = (replace.name.base, replace.until);
+        let is_in = |segment: &&Segment| (base..until).contains(&segment.base);
+        let found = self.section.segments.iter().filter(is_in);
+        let is_same = found
+            .map(Segment::name)
+            .eq(expected.iter().map(Segment::name));
+        if !is_same || !self.can_append() || self.replacing != Replacing::None {
+            return false;
+        }
+        let is_closed = expected.iter().all(|segment| segment.finished);
+        assert!(
+            is_closed && until <= self.section.active().base,
+            "what a lap may write is not replaced"
+        );
+        self.replacing = Replacing::Pending;
+        self.pending
+            .push_back(Pending::Change(Change::Replace(replace)));
+        true
+    }
+
+    /// A replacement is neither durable nor given up.
+    pub fn is_replacing(&self) -> bool {
+        self.replacing != Replacing::None
+    }
+
+    /// Lets go of what the tail holds of replaced segments: it lies elsewhere now.
+    pub fn forget_replaced(&mut self, until: Offset) {
+        let end = Position {
+            segment: until,
+            byte: 0,
+        };
+        while self.tail.evict(end) {}
+    }
+
     /// The partition goes. What was appended before is still committed.
     pub fn drop_log(&mut self) {
         if !self.dropping {
@@ -182,18 +232,29 @@ impl PartitionLog {
         assert!(self.cut == Cut::None && !self.dropping, "one cut at a time");
         assert!(offset <= self.tail.next_offset(), "a cut lies in the log");
         self.cut = Cut::Unplaced(offset);
-        match self.tail.position_of(offset) {
-            Some(at) => self.place_cut(at),
-            None => Vec::new(),
+        if self.replacing == Replacing::Pending {
+            let is_replace = |p: &Pending| matches!(p, Pending::Change(Change::Replace(_)));
+            self.pending.retain(|pending| !is_replace(pending));
+            self.replacing = Replacing::None;
+        }
+        match (self.tail.position_of(offset), self.replacing) {
+            (Some(at), Replacing::Planned(until)) if at.segment < until => Vec::new(),
+            (Some(at), _) => self.place_cut(at),
+            (None, _) => Vec::new(),
         }
     }
 
     /// The offset of a cut whose place must be found in the segments.
     pub fn unplaced_cut(&self) -> Option<Offset> {
         match self.cut {
-            Cut::Unplaced(offset) => Some(offset),
-            Cut::None | Cut::Placed => None,
+            Cut::Unplaced(offset) if !self.is_replacing() => Some(offset),
+            Cut::Unplaced(_) | Cut::None | Cut::Placed => None,
         }
+    }
+
+    /// A cut waits for the end of a replacement.
+    pub fn waits_for_replacement(&self) -> bool {
+        self.is_replacing() && matches!(self.cut, Cut::Unplaced(_))
     }
 
     /// The cut lies here. Answers like `note`.
@@ -229,11 +290,13 @@ impl PartitionLog {
             .iter()
             .find(|segment| segment.base == at.segment);
         let mut head = match durable {
-            _ if at.byte == 0 => Segment::new(at.segment),
             _ if self.head.base == at.segment => self.head,
             Some(segment) => *segment,
             None => Segment::new(at.segment),
         };
+        if at.byte == 0 {
+            head.clear();
+        }
         head.largest.truncate(end);
         head.bytes = at.byte;
         head
@@ -246,12 +309,12 @@ impl PartitionLog {
 
     /// Something waits for a cycle, and everything it needs is in memory.
     pub fn is_ready(&self) -> bool {
-        !self.pending.is_empty() && self.has_lead_in() && self.unplaced_cut().is_none()
+        !self.pending.is_empty() && self.has_lead_in() && !matches!(self.cut, Cut::Unplaced(_))
     }
 
     /// Something waits for a cycle.
     pub fn is_pending(&self) -> bool {
-        !self.pending.is_empty() || self.unplaced_cut().is_some()
+        !self.pending.is_empty() || matches!(self.cut, Cut::Unplaced(_))
     }
 
     fn has_lead_in(&self) -> bool {
@@ -302,6 +365,9 @@ impl PartitionLog {
         if matches!(change, Change::Truncate { .. }) {
             self.needs_lead_in = true;
         }
+        if let Change::Replace(replace) = &change {
+            self.replacing = Replacing::Planned(replace.until);
+        }
         let number = self.next_number();
         out.push(PlannedEntry::change(self.section.id, number, change));
     }
@@ -350,6 +416,10 @@ impl PartitionLog {
                 self.cut_since = Some(self.cut_since.map_or(*at, |cut| cut.min(*at)));
                 committed.truncated = Some(at.segment);
                 committed.durable = Some(*end);
+            }
+            Change::Replace(replace) => {
+                self.replacing = Replacing::None;
+                committed.replaced = Some(replace.until);
             }
             Change::Drop => committed.dropped = true,
             _ => {}

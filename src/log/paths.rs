@@ -1,8 +1,7 @@
 //! Where things lie in a data directory.
 
-use super::segment::{SegmentFileKind, segment_file_name};
+use super::segment::{SegmentFileKind, SegmentName, segment_file_name};
 use crate::base::ids::{PartitionId, ShardId, TopicId};
-use crate::base::offset::Offset;
 use std::path::{Path, PathBuf};
 
 /// The slots of the superblock.
@@ -30,8 +29,19 @@ pub fn partition_folder(root: &Path, id: PartitionId) -> PathBuf {
     topic_folder(root, id.topic).join(id.index.to_string())
 }
 
-pub fn segment_path(root: &Path, id: PartitionId, base: Offset, kind: SegmentFileKind) -> PathBuf {
-    partition_folder(root, id).join(segment_file_name(base, kind))
+pub fn segment_path(
+    root: &Path,
+    id: PartitionId,
+    name: SegmentName,
+    kind: SegmentFileKind,
+) -> PathBuf {
+    partition_folder(root, id).join(segment_file_name(name, kind))
+}
+
+/// Where the rewrite of a segment is made: it gets its name when it is whole.
+pub fn unfinished_segment_path(root: &Path, id: PartitionId, name: SegmentName) -> PathBuf {
+    let name = segment_file_name(name, SegmentFileKind::Log);
+    partition_folder(root, id).join(format!("{name}{UNFINISHED}"))
 }
 
 pub fn journal_folder(root: &Path) -> PathBuf {
@@ -48,7 +58,7 @@ pub fn unfinished_journal_path(root: &Path, shard: ShardId, file: usize) -> Path
     journal_folder(root).join(format!("{shard}-{file}{UNFINISHED}"))
 }
 
-/// How the name of a ring file ends that is being made.
+/// How the name of a file ends that is being made.
 pub const UNFINISHED: &str = ".new";
 
 /// The shard that a ring file belongs to, and its number there, by its name.

@@ -2,6 +2,7 @@
 
 use super::log_config::LogConfig;
 use super::section::Section;
+use super::segment::Segment;
 use crate::base::offset::Offset;
 use crate::base::time::{Instant, Timestamp};
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub fn due(section: &Section, config: &LogConfig, now: Option<Timestamp>) -> Opt
     let last = section.segments.len() - 1;
     let mut gone = by_size(section, config);
     if let (Some(now), Some(keep)) = (now, config.retention_ms) {
-        while gone < last && is_expired(section.segments[gone].largest.timestamp, now, keep) {
+        while gone < last && is_old(&section.segments[gone], now, keep) {
             gone += 1;
         }
         let active = section.active();
@@ -48,6 +49,11 @@ fn by_size(section: &Section, config: &LogConfig) -> usize {
         gone += 1;
     }
     gone
+}
+
+/// Of what compaction has emptied nothing can be too young.
+fn is_old(segment: &Segment, now: Timestamp, keep_ms: u64) -> bool {
+    segment.bytes == 0 || is_expired(segment.largest.timestamp, now, keep_ms)
 }
 
 fn is_expired(largest: Timestamp, now: Timestamp, keep_ms: u64) -> bool {
@@ -107,7 +113,7 @@ fn has_jumped(expected: Timestamp, found: Timestamp) -> bool {
 mod tests {
     use super::*;
     use crate::base::ids::{PartitionId, Uuid};
-    use crate::log::segment::{LargestTimestamp, Segment};
+    use crate::log::segment::LargestTimestamp;
 
     fn section(segments: &[(i64, u64, i64)]) -> Section {
         let id = PartitionId {

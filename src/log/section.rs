@@ -9,7 +9,7 @@
 //! ```
 
 use super::cursor::{Cursor, PutFields};
-use super::entry::{Change, DataChange};
+use super::entry::{Change, DataChange, ReplaceChange};
 use super::epoch_table::EpochTable;
 use super::offline::{Offline, OfflineReason};
 use super::producer_table::ProducerTable;
@@ -33,6 +33,8 @@ pub struct Section {
     pub replica: u64,
     /// Segments hold everything below, synced.
     pub synced: Position,
+    /// The log below has been compacted, once at least; what lies above is looked at first.
+    pub compacted: Offset,
     /// Never empty.
     pub segments: Vec<Segment>,
     pub epochs: EpochTable,
@@ -67,7 +69,7 @@ pub enum Contradiction {
     },
     /// Batches that do not fill their entry.
     Length { expected: u64, found: u64 },
-    /// A cut, a roll, a seal or a log start that names a place the log does not have.
+    /// A cut, a roll, a seal, a replacement or a log start that names a place the log does not have.
     Place,
     /// Anything after the partition was dropped.
     Dropped,
@@ -88,6 +90,7 @@ impl Section {
                 segment: start,
                 byte: 0,
             },
+            compacted: Offset::ZERO,
             segments: vec![Segment::new(start)],
             epochs: EpochTable::default(),
             producers: ProducerTable::default(),
@@ -126,6 +129,7 @@ impl Section {
                 offset,
                 replica,
             } => self.apply_reset(*epoch, *offset, *replica),
+            Change::Replace(replace) => self.apply_replace(replace)?,
         }
         self.entry_number = number;
         Ok(())
@@ -199,9 +203,10 @@ impl Section {
         active.index = None;
         active.largest.truncate(end);
         if at.byte == 0 {
-            *active = Segment::new(at.segment);
+            active.clear();
         }
         self.next_offset = end;
+        self.compacted = self.compacted.min(end);
         self.epochs.truncate(end);
         // A producer that loses all its remembered batches is forgotten: its next batch is taken as its first.
         self.producers.truncate(end);
@@ -239,8 +244,9 @@ impl Section {
             .iter_mut()
             .find(|segment| segment.base == base)
         {
-            // Retention was faster than the lap that finished it.
+            // Retention was faster than the lap that finished it, or compaction was.
             None if base < last => Ok(()),
+            Some(segment) if segment.name().is_rewritten() && base < last => Ok(()),
             Some(segment) if segment.bytes == bytes && base < last => {
                 segment.index = Some(index);
                 Ok(())
@@ -283,6 +289,39 @@ impl Section {
             byte: 0,
         };
         self.synced = self.synced.max(first);
+        Ok(())
+    }
+
+    fn apply_replace(&mut self, replace: &ReplaceChange) -> Result<(), Contradiction> {
+        let (base, until) = (replace.name.base, replace.until);
+        let first = self.segments.partition_point(|s| s.base < base);
+        let end = self.segments.partition_point(|s| s.base < until);
+        if end == 0 && base < until {
+            // Retention was faster.
+            return Ok(());
+        }
+        // Of the segments that go, retention may have taken the first.
+        let begins = first == 0 || self.segments.get(first).is_some_and(|s| s.base == base);
+        let ends = self.segments.get(end).is_some_and(|s| s.base == until);
+        if !begins || !ends || first >= end {
+            return Err(Contradiction::Place);
+        }
+        let segment = Segment {
+            bytes: replace.bytes,
+            first_timestamp: replace.first_timestamp,
+            largest: replace.largest,
+            finished: true,
+            index: Some(replace.index),
+            rewrite: replace.name.rewrite,
+            ..Segment::new(base)
+        };
+        self.segments.splice(first..end, [segment]);
+        let behind = Position {
+            segment: until,
+            byte: 0,
+        };
+        self.synced = self.synced.max(behind);
+        self.compacted = self.compacted.max(replace.compacted);
         Ok(())
     }
 
@@ -348,15 +387,18 @@ impl Section {
 
 const FLAG_DROPPED: u32 = 1;
 const FLAG_OFFLINE: u32 = 2;
+const FLAG_COMPACTED: u32 = 4;
 const SEGMENT_FINISHED: u32 = 1;
 const SEGMENT_HAS_INDEX: u32 = 2;
 const SEGMENT_HAS_LARGEST: u32 = 4;
+const SEGMENT_IS_REWRITTEN: u32 = 8;
 
 impl Section {
     /// Little-endian: `topic, index u32, flags u32, sequence u64, entry number u32, promise i32, log start i64, next
-    /// offset i64, replica u64, synced (i64, u64)`, when offline `reason u32, zeros, position i64`; `count u32` of
-    /// segments `base i64, bytes u64, first timestamp i64, largest timestamp i64, its batch i64, flags u32, index CRC
-    /// u32, index length u64`; the epoch table; the producer table.
+    /// offset i64, replica u64, synced (i64, u64)`, when offline `reason u32, zeros, position i64`, when compacted `up
+    /// to i64`; `count u32` of segments `base i64, bytes u64, first timestamp i64, largest timestamp i64, its batch i64,
+    /// flags u32, index CRC u32, index length u64`, when rewritten `number u32, zeros`; the epoch table; the producer
+    /// table.
     pub fn encode(&self, stand: Stand, out: &mut Vec<u8>) {
         let (sequence, synced) = match stand {
             Stand::AsIs => (self.sequence, self.synced),
@@ -364,7 +406,8 @@ impl Section {
         };
         out.put_partition(self.id);
         let offline = u32::from(self.offline.is_some()) * FLAG_OFFLINE;
-        out.put_u32((u32::from(self.dropped) * FLAG_DROPPED) | offline);
+        let compacted = u32::from(self.compacted != Offset::ZERO) * FLAG_COMPACTED;
+        out.put_u32((u32::from(self.dropped) * FLAG_DROPPED) | offline | compacted);
         out.put_u64(sequence);
         out.put_u32(self.entry_number);
         out.put_epoch(self.promise);
@@ -376,6 +419,9 @@ impl Section {
             out.put_u32(u32::from(offline.reason.code()));
             out.put_u32(0);
             out.put_i64(offline.position.0);
+        }
+        if compacted != 0 {
+            out.put_i64(self.compacted.0);
         }
         out.put_u32(u32::try_from(self.segments.len()).expect("files are counted in 32 bits"));
         let last = self.segments.len() - 1;
@@ -405,6 +451,9 @@ impl Section {
         };
         if flags & FLAG_OFFLINE != 0 {
             section.offline = Some(decode_offline(&mut cursor)?);
+        }
+        if flags & FLAG_COMPACTED != 0 {
+            section.compacted = cursor.offset()?;
         }
         let count = cursor.u32()?;
         section.segments.clear();
@@ -437,10 +486,15 @@ fn encode_segment(segment: &Segment, finished: bool, out: &mut Vec<u8>) {
     let finished = u32::from(finished) * SEGMENT_FINISHED;
     let has_index = u32::from(segment.index.is_some()) * SEGMENT_HAS_INDEX;
     let has_largest = u32::from(segment.largest.batch.is_some()) * SEGMENT_HAS_LARGEST;
-    out.put_u32(finished | has_index | has_largest);
+    let is_rewritten = u32::from(segment.name().is_rewritten()) * SEGMENT_IS_REWRITTEN;
+    out.put_u32(finished | has_index | has_largest | is_rewritten);
     let index = segment.index.unwrap_or_default();
     out.put_u32(index.crc);
     out.put_u64(index.bytes);
+    if is_rewritten != 0 {
+        out.put_u32(segment.rewrite);
+        out.put_u32(0);
+    }
 }
 
 fn decode_segment(cursor: &mut Cursor) -> Option<Segment> {
@@ -454,6 +508,11 @@ fn decode_segment(cursor: &mut Cursor) -> Option<Segment> {
         crc: cursor.u32()?,
         bytes: cursor.u64()?,
     };
+    let mut rewrite = 0;
+    if flags & SEGMENT_IS_REWRITTEN != 0 {
+        rewrite = cursor.u32()?;
+        cursor.u32()?;
+    }
     Some(Segment {
         base,
         bytes,
@@ -464,6 +523,7 @@ fn decode_segment(cursor: &mut Cursor) -> Option<Segment> {
         },
         finished: flags & SEGMENT_FINISHED != 0,
         index: (flags & SEGMENT_HAS_INDEX != 0).then_some(index),
+        rewrite,
     })
 }
 

@@ -7,11 +7,12 @@ use crate::base::time::Timestamp;
 use crate::record::BatchHeader;
 
 use super::log_config::LogConfig;
+use super::paths::UNFINISHED;
 
 /// Digits of the base offset in a file name: every i64 fits, and names sort as offsets do.
 const NAME_DIGITS: usize = 20;
 /// Index entries hold offsets relative to the segment's base in 32 bits.
-const RELATIVE_OFFSET_MAX: i64 = i32::MAX as i64;
+pub(super) const RELATIVE_OFFSET_MAX: i64 = i32::MAX as i64;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SegmentFileKind {
@@ -28,21 +29,68 @@ impl SegmentFileKind {
     }
 }
 
-/// The name of a segment's file in its partition's folder.
-pub fn segment_file_name(base: Offset, kind: SegmentFileKind) -> String {
-    format!("{:0width$}{}", base.0, kind.suffix(), width = NAME_DIGITS)
+/// Which files a segment lies in: compaction writes new ones, under a name of their own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SegmentName {
+    pub base: Offset,
+    /// 0 as appended; else the number of the rewrite, which rises.
+    pub rewrite: u32,
+}
+
+impl SegmentName {
+    /// The segment as it is appended to.
+    pub fn appended(base: Offset) -> SegmentName {
+        SegmentName { base, rewrite: 0 }
+    }
+
+    /// Its batches need not be dense.
+    pub fn is_rewritten(self) -> bool {
+        self.rewrite > 0
+    }
+}
+
+/// The name of a segment's file in its partition's folder: `<base>.log`, `<base>-<rewrite>.log`.
+pub fn segment_file_name(name: SegmentName, kind: SegmentFileKind) -> String {
+    let SegmentName { base, rewrite } = name;
+    let rewrite = match rewrite {
+        0 => String::new(),
+        rewrite => format!("-{rewrite}"),
+    };
+    let suffix = kind.suffix();
+    format!("{:0width$}{rewrite}{suffix}", base.0, width = NAME_DIGITS)
 }
 
 /// What a file name says; `None` for a file that is not ours.
-pub fn parse_segment_file_name(name: &str) -> Option<(Offset, SegmentFileKind)> {
+pub fn parse_segment_file_name(name: &str) -> Option<(SegmentName, SegmentFileKind)> {
     let kind = [SegmentFileKind::Log, SegmentFileKind::Index]
         .into_iter()
         .find(|kind| name.ends_with(kind.suffix()))?;
-    let digits = name.strip_suffix(kind.suffix())?;
-    if digits.len() != NAME_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+    let stem = name.strip_suffix(kind.suffix())?;
+    let (digits, rewrite) = match stem.split_once('-') {
+        None => (stem, 0),
+        Some((digits, rewrite)) => (digits, parse_rewrite(rewrite)?),
+    };
+    if digits.len() != NAME_DIGITS || !is_number(digits) {
         return None;
     }
-    digits.parse().ok().map(|base| (Offset(base), kind))
+    let base = digits.parse().ok().map(Offset)?;
+    Some((SegmentName { base, rewrite }, kind))
+}
+
+/// Only as `segment_file_name` writes it.
+fn parse_rewrite(digits: &str) -> Option<u32> {
+    let is_plain = is_number(digits) && !digits.starts_with('0');
+    is_plain.then(|| digits.parse().ok()).flatten()
+}
+
+fn is_number(digits: &str) -> bool {
+    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// The segment whose rewrite is being written under this name, or was when a process ended: nobody relies on it.
+pub fn parse_unfinished_name(name: &str) -> Option<SegmentName> {
+    let (name, _) = parse_segment_file_name(name.strip_suffix(UNFINISHED)?)?;
+    Some(name)
 }
 
 /// A file beside a closed segment, as the lap that finished it left it.
@@ -95,6 +143,8 @@ pub struct Segment {
     /// Padded, cut to length and synced by a lap. The last segment never is.
     pub finished: bool,
     pub index: Option<SideFile>,
+    /// Of its name.
+    pub rewrite: u32,
 }
 
 impl Segment {
@@ -106,7 +156,23 @@ impl Segment {
             largest: LargestTimestamp::NONE,
             finished: false,
             index: None,
+            rewrite: 0,
         }
+    }
+
+    pub fn name(&self) -> SegmentName {
+        SegmentName {
+            base: self.base,
+            rewrite: self.rewrite,
+        }
+    }
+
+    /// Nothing is in it, and it stays in its files.
+    pub fn clear(&mut self) {
+        *self = Segment {
+            rewrite: self.rewrite,
+            ..Segment::new(self.base)
+        };
     }
 
     pub fn include(&mut self, header: &BatchHeader) {
@@ -126,7 +192,7 @@ impl Segment {
         let too_large = self.bytes + header.total_bytes() as u64 > config.segment_bytes;
         let age = header.max_timestamp.millis_since(self.first_timestamp);
         let too_old = self.first_timestamp != Timestamp::NONE
-            && u64::try_from(age).is_ok_and(|age| age > config.segment_ms);
+            && u64::try_from(age).is_ok_and(|age| age > config.roll_ms());
         let too_far = header.last_offset().since(self.base) > RELATIVE_OFFSET_MAX;
         too_large || too_old || too_far
     }
@@ -156,14 +222,30 @@ mod tests {
 
     #[test]
     fn a_file_name_says_its_base_and_kind() {
-        let name = segment_file_name(Offset(42), SegmentFileKind::Log);
+        let named = |base, rewrite| SegmentName {
+            base: Offset(base),
+            rewrite,
+        };
+        let name = segment_file_name(named(42, 0), SegmentFileKind::Log);
         assert_eq!(name, "00000000000000000042.log");
+        let rewritten = segment_file_name(named(42, 10), SegmentFileKind::Index);
+        assert_eq!(rewritten, "00000000000000000042-10.idx");
         let cases = [
-            (name.as_str(), Some((Offset(42), SegmentFileKind::Log))),
+            (name.as_str(), Some((named(42, 0), SegmentFileKind::Log))),
+            (
+                rewritten.as_str(),
+                Some((named(42, 10), SegmentFileKind::Index)),
+            ),
             (
                 "09223372036854775807.idx",
-                Some((Offset::MAX, SegmentFileKind::Index)),
+                Some((named(i64::MAX, 0), SegmentFileKind::Index)),
             ),
+            ("00000000000000000042-0.log", None),
+            ("00000000000000000042-01.log", None),
+            ("00000000000000000042-.log", None),
+            ("00000000000000000042-1-1.log", None),
+            ("00000000000000000042-4294967296.log", None),
+            ("-1.log", None),
             ("99999999999999999999.log", None),
             ("42.log", None),
             ("+0000000000000000042.log", None),
@@ -173,5 +255,8 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(parse_segment_file_name(name), expected, "{name}");
         }
+        let unfinished = "00000000000000000042-3.log.new";
+        assert_eq!(parse_unfinished_name(unfinished), Some(named(42, 3)));
+        assert_eq!(parse_unfinished_name("00000000000000000042-3.log"), None);
     }
 }

@@ -148,6 +148,12 @@ catalog! {
         "Bytes read from segments on disk."
     DAMAGED_CHUNKS Counter "ottla_damaged_chunks_total" ["shard"]
         "Chunks of a segment found damaged when they were read."
+    COMPACTIONS Counter "ottla_compactions_total" ["shard"]
+        "Compactions of a partition's log that came to their end."
+    COMPACTION_READ_BYTES Counter "ottla_compaction_read_bytes_total" ["shard"]
+        "Bytes that compaction read; what is compacted is read twice when it is new."
+    COMPACTION_WRITTEN_BYTES Counter "ottla_compaction_written_bytes_total" ["shard"]
+        "Bytes of the segments that compaction wrote."
     DISK_FULL Gauge "ottla_disk_full" ["shard"]
         "1 while nothing is appended because the disk is full, else 0."
     DISK_RESERVE Gauge "ottla_disk_reserve_bytes" ["shard"]

@@ -70,6 +70,7 @@ fn build(builder: BatchBuilder, count: i32) -> ValidBatch {
             before_max_ms: i64::MAX,
             after_max_ms: i64::MAX,
         },
+        keys_required: false,
         now: Timestamp(WALL),
     };
     validate(builder.build(), &rules).expect("an honest batch")

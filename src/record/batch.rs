@@ -120,6 +120,18 @@ impl Attributes {
     pub fn has_delete_horizon(self) -> bool {
         self.0 & Attributes::DELETE_HORIZON != 0
     }
+
+    pub(super) fn with_delete_horizon(self) -> Attributes {
+        Attributes(self.0 | Attributes::DELETE_HORIZON)
+    }
+
+    pub(super) fn with_codec(self, codec: Codec) -> Attributes {
+        Attributes(self.0 & !Attributes::CODEC_MASK | codec.bits())
+    }
+
+    pub(super) fn without_delete_horizon(self) -> Attributes {
+        Attributes(self.0 & !Attributes::DELETE_HORIZON)
+    }
 }
 
 /// A codec number nobody has defined.
@@ -251,6 +263,12 @@ impl BatchHeader {
     /// The offset after the batch.
     pub fn next_offset(&self) -> Offset {
         self.last_offset().next()
+    }
+
+    /// From when on the markers of deletion in a compacted batch may go (KIP-534).
+    pub fn delete_horizon(&self) -> Option<Timestamp> {
+        let is_set = self.attributes.has_delete_horizon();
+        is_set.then_some(self.base_timestamp)
     }
 
     /// Sequence of the last record; after `i32::MAX` sequences go on at 0.

@@ -116,10 +116,9 @@ impl BatchBuilder {
     pub fn build(self) -> Bytes {
         assert!(self.record_count > 0, "a batch has a record");
         let body = compress(self.codec, &self.records);
-        let after_prefix = BATCH_HEADER_BYTES - BATCH_LENGTH_PREFIX_BYTES;
         let header = BatchHeader {
             base_offset: Offset::ZERO,
-            batch_length: length(after_prefix + body.len()),
+            batch_length: batch_length(body.len()),
             leader_epoch: LeaderEpoch::NONE,
             crc: 0,
             attributes: Attributes::new(self.codec),
@@ -131,13 +130,23 @@ impl BatchBuilder {
             base_sequence: self.base_sequence,
             record_count: self.record_count,
         };
-        let mut batch = Vec::with_capacity(header.total_bytes());
-        batch.extend_from_slice(&header.encode());
-        batch.extend_from_slice(&body);
-        let crc = crc32c(&batch[CRC_START..]);
-        batch[CRC_START - 4..CRC_START].copy_from_slice(&crc.to_be_bytes());
-        Bytes::from(batch)
+        Bytes::from(assemble(&header, &body))
     }
+}
+
+/// Header and records as one batch, with its checksum.
+pub(super) fn assemble(header: &BatchHeader, body: &[u8]) -> Vec<u8> {
+    let mut batch = Vec::with_capacity(header.total_bytes());
+    batch.extend_from_slice(&header.encode());
+    batch.extend_from_slice(body);
+    let crc = crc32c(&batch[CRC_START..]);
+    batch[CRC_START - 4..CRC_START].copy_from_slice(&crc.to_be_bytes());
+    batch
+}
+
+/// What the length field of a batch with so many bytes of records says.
+pub(super) fn batch_length(body: usize) -> i32 {
+    length(BATCH_HEADER_BYTES - BATCH_LENGTH_PREFIX_BYTES + body)
 }
 
 fn put_nullable(out: &mut Vec<u8>, part: Option<&[u8]>) {

@@ -62,6 +62,18 @@ pub struct RecordView<'a> {
     header_count: usize,
     /// Checked to hold `header_count` headers and nothing else.
     headers: &'a [u8],
+    pub(super) raw: RawRecord<'a>,
+}
+
+/// The same record as it is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct RawRecord<'a> {
+    /// All of it, with its length.
+    pub(super) bytes: &'a [u8],
+    pub(super) attributes: u8,
+    pub(super) offset_delta: i32,
+    /// What follows the deltas: key, value, headers.
+    pub(super) payload: &'a [u8],
 }
 
 impl<'a> RecordView<'a> {
@@ -146,16 +158,20 @@ impl<'a> Iterator for Records<'a> {
 
 impl<'a> Records<'a> {
     fn take_record(&mut self) -> Result<RecordView<'a>, RecordError> {
+        let start = self.rest;
         let length = take_length(&mut self.rest)?;
         let (mut fields, rest) = self
             .rest
             .split_at_checked(length)
             .ok_or(RecordError::Short)?;
         self.rest = rest;
-        // Record attributes: none is defined.
-        fields = fields.split_first().ok_or(RecordError::Short)?.1;
+        // No bit of the attributes is defined.
+        let (&attributes, after) = fields.split_first().ok_or(RecordError::Short)?;
+        fields = after;
         let timestamp = self.timestamp(varint(fields, take_i64(&mut fields))?)?;
-        let offset = self.offset(varint(fields, take_i32(&mut fields))?)?;
+        let offset_delta = varint(fields, take_i32(&mut fields))?;
+        let offset = self.offset(offset_delta)?;
+        let payload = fields;
         let key = take_nullable(&mut fields)?;
         let value = take_nullable(&mut fields)?;
         let header_count = take_header_count(&mut fields)?;
@@ -175,6 +191,12 @@ impl<'a> Records<'a> {
             value,
             header_count,
             headers,
+            raw: RawRecord {
+                bytes: &start[..start.len() - rest.len()],
+                attributes,
+                offset_delta,
+                payload,
+            },
         })
     }
 

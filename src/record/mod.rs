@@ -1,8 +1,9 @@
 //! Record batch v2, and nothing older.
 //!
 //! **Owns** the batch header, the rules by which a client's batch is accepted, stamping it with its offset, building
-//! batches, and looking at single records (any codec) where a look-up by time needs it.
-//! **Never** walks or decompresses records on the way in or out of the log; allocates more than its caps.
+//! batches, looking at single records (any codec) where a look-up by time needs it, and what compaction makes of a batch.
+//! **Never** walks or decompresses records on the way in or out of the log, unless each must have a key; allocates more
+//! than its caps.
 //! **Invariants**: a `ValidBatch` is exactly one batch with a right CRC, dense offsets and no bit only a broker sets;
 //! hostile bytes are error values.
 //! **Enter at** [`validate`], then [`batch`].
@@ -14,6 +15,7 @@ pub mod builder;
 pub mod compression;
 pub mod iterate;
 mod key;
+pub mod rewrite;
 mod varint;
 
 pub use batch::{
@@ -23,6 +25,7 @@ pub use batch::{
 pub use builder::{BatchBuilder, NewRecord};
 pub use iterate::{Record, RecordError, find_timestamp, max_timestamp_record, records};
 pub use key::partition_of_key;
+pub use rewrite::{RewriteRules, Rewritten, keys, rewrite};
 pub use validate::{
     BatchRejection, BatchRules, StampedBatch, TimestampRules, ValidBatch, validate,
 };

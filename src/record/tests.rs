@@ -105,6 +105,7 @@ fn rules() -> BatchRules {
             before_max_ms: i64::MAX,
             after_max_ms: i64::MAX,
         },
+        keys_required: false,
         now: Timestamp(BASE),
     }
 }

@@ -1,4 +1,5 @@
-//! Bytes of a client become a `ValidBatch`, or are refused. By header and CRC alone: records are never walked.
+//! Bytes of a client become a `ValidBatch`, or are refused. By header and CRC alone: records are walked only where each
+//! must have a key.
 
 use bytes::Bytes;
 
@@ -6,6 +7,7 @@ use super::batch::{
     Attributes, BATCH_HEADER_BYTES, BatchError, BatchHeader, CRC_START, Codec, TimestampKind,
     crc_matches,
 };
+use super::iterate::{Payload, RecordError};
 use crate::base::checksum::Crc32c;
 use crate::base::epoch::LeaderEpoch;
 use crate::base::offset::Offset;
@@ -22,6 +24,8 @@ pub struct BatchRules {
     /// Zstd came with Produce 7; an older consumer could not read it.
     pub zstd_allowed: bool,
     pub timestamps: TimestampRules,
+    /// The topic is compacted: a record without a key could neither stay nor go.
+    pub keys_required: bool,
     /// The receiving core's wall clock.
     pub now: Timestamp,
 }
@@ -111,6 +115,12 @@ pub enum BatchRejection {
     NoSequence {
         base_sequence: i32,
     },
+    /// Of the record with this number, in a topic where each needs one.
+    NoKey {
+        record: usize,
+    },
+    /// Records that must have keys, and cannot be read.
+    Unreadable(RecordError),
     /// Further from the broker's clock than the topic allows.
     TimestampOutOfBounds {
         timestamp: Timestamp,
@@ -136,6 +146,9 @@ pub fn validate(bytes: Bytes, rules: &BatchRules) -> Result<ValidBatch, BatchRej
     check_counts(&header)?;
     check_producer(&header)?;
     check_timestamps(&header, rules)?;
+    if rules.keys_required {
+        check_keys(&bytes)?;
+    }
     Ok(ValidBatch { header, bytes })
 }
 
@@ -275,6 +288,22 @@ fn check_timestamps(header: &BatchHeader, rules: &BatchRules) -> Result<(), Batc
         }
     }
     Ok(())
+}
+
+/// Decompresses, under a cap, and looks at every record.
+fn check_keys(batch: &[u8]) -> Result<(), BatchRejection> {
+    let payload = Payload::open(batch).map_err(BatchRejection::Unreadable)?;
+    let mut keyless = None;
+    for (record, view) in payload.records().enumerate() {
+        let view = view.map_err(BatchRejection::Unreadable)?;
+        if view.key.is_none() {
+            keyless = keyless.or(Some(record));
+        }
+    }
+    match keyless {
+        Some(record) => Err(BatchRejection::NoKey { record }),
+        None => Ok(()),
+    }
 }
 
 impl ValidBatch {

@@ -18,6 +18,8 @@ use crate::wire::ErrorCode;
 pub(super) struct Refusal {
     pub(super) code: ErrorCode,
     pub(super) message: String,
+    /// Of a batch, the number of the first record that is to blame.
+    pub(super) record: Option<usize>,
 }
 
 impl Refusal {
@@ -25,6 +27,7 @@ impl Refusal {
         Refusal {
             code,
             message: message.into(),
+            record: None,
         }
     }
 }
@@ -141,9 +144,18 @@ pub(super) fn batch(rejection: &BatchRejection) -> Refusal {
         | Rejection::Control
         | Rejection::ProducerId { .. }
         | Rejection::ProducerEpoch { .. }
-        | Rejection::NoSequence { .. } => ErrorCode::InvalidRecord,
+        | Rejection::NoSequence { .. }
+        | Rejection::NoKey { .. }
+        | Rejection::Unreadable(_) => ErrorCode::InvalidRecord,
     };
-    Refusal::new(code, batch_message(rejection))
+    let record = match rejection {
+        Rejection::NoKey { record } => Some(*record),
+        _ => None,
+    };
+    Refusal {
+        record,
+        ..Refusal::new(code, batch_message(rejection))
+    }
 }
 
 fn batch_message(rejection: &BatchRejection) -> String {
@@ -162,6 +174,7 @@ fn batch_message(rejection: &BatchRejection) -> String {
         } => format!("The batch has {batch_bytes} bytes, max.message.bytes is {batch_bytes_max}."),
         Rejection::Crc => "The checksum of the batch does not match.".to_owned(),
         Rejection::ZstdTooEarly => "Produce versions below 7 cannot carry zstd.".to_owned(),
+        Rejection::NoKey { .. } => "Compacted topic cannot accept message without key.".to_owned(),
         Rejection::Transactional => TRANSACTIONS_MISSING.to_owned(),
         Rejection::TimestampOutOfBounds { timestamp, now } => format!(
             "Timestamp {} is too far from the broker's clock, {}.",

@@ -10,7 +10,7 @@ use crate::control::Topic;
 use crate::partition::{Partition, PartitionSettings, PartitionState};
 use crate::record::TimestampKind;
 use crate::storage::runtime::Runtime;
-use crate::storage::settings::LogConfig;
+use crate::storage::settings::{CompactionConfig, CompactionSettings, LogConfig};
 use crate::storage::start::PartitionStart;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Core {
             if let Some(topic) = image.topic_by_id(start.id.topic) {
                 let id = start.id;
                 self.own(id, state(start), topic, &image);
-                self.store.configure(id, log_config(&topic.config));
+                self.store.configure(id, log_config(topic));
             }
         }
         for topic in image.topics() {
@@ -48,6 +48,8 @@ impl Core {
             self.configure(topic, &image);
             self.create_missing(topic, &image);
         }
+        let compaction = compaction_settings(&image, self.shards);
+        self.store.configure_compaction(compaction);
         if producer_expiration_ms(&image) != producer_expiration_ms(&before) {
             image
                 .topics()
@@ -58,7 +60,7 @@ impl Core {
     fn create_missing(self: &Rc<Core>, topic: &Topic, image: &Image) {
         for id in self.partitions_of(topic) {
             if !self.partitions.borrow().contains_key(&id) {
-                let config = log_config(&topic.config);
+                let config = log_config(topic);
                 self.store.create_partition(id, &topic.name, config);
                 self.own(id, PartitionState::default(), topic, image);
             }
@@ -83,7 +85,7 @@ impl Core {
         for id in self.partitions_of(topic) {
             let here = self.turn(id, |partition, now| partition.configure(settings, now));
             if here.is_some() {
-                self.store.configure(id, log_config(&topic.config));
+                self.store.configure(id, log_config(topic));
             }
         }
     }
@@ -137,13 +139,34 @@ fn producer_expiration_ms(image: &Image) -> i64 {
     image.config.producer_id_expiration_ms
 }
 
-/// What retention means for the log: nothing goes unless the topic's policy deletes.
-fn log_config(config: &TopicConfig) -> LogConfig {
+/// A shard's part of what the broker may take for compaction.
+pub(super) fn compaction_settings(image: &Image, shards: u16) -> CompactionSettings {
+    CompactionSettings {
+        check_ms: image.config.compaction_check_ms,
+        map_bytes: image.config.compaction_map_bytes / usize::from(shards),
+    }
+}
+
+/// What retention and compaction mean for the log: nothing goes unless the topic's policy deletes or compacts.
+fn log_config(topic: &Topic) -> LogConfig {
+    let config = &topic.config;
     let limit = |limit: i64| u64::try_from(limit).ok().filter(|_| config.cleanup.delete);
     LogConfig {
         segment_bytes: u64::from(config.segment_bytes),
         segment_ms: u64::try_from(config.segment_ms).unwrap_or(u64::MAX),
         retention_ms: limit(config.retention_ms),
         retention_bytes: limit(config.retention_bytes),
+        // Our own topic is compacted by its writer, which says its state again.
+        compaction: (config.cleanup.compact && !topic.internal).then(|| compaction(config)),
+    }
+}
+
+fn compaction(config: &TopicConfig) -> CompactionConfig {
+    let millis = |ms: i64| u64::try_from(ms).unwrap_or(u64::MAX);
+    CompactionConfig {
+        dirty_millionths_min: (config.min_cleanable_dirty_ratio * 1e6).round() as u32,
+        lag_ms_min: millis(config.min_compaction_lag_ms),
+        lag_ms_max: millis(config.max_compaction_lag_ms),
+        marker_retention_ms: millis(config.delete_retention_ms),
     }
 }

@@ -269,6 +269,7 @@ impl Core {
                 before_max_ms: i64::MAX,
                 after_max_ms: i64::MAX,
             },
+            keys_required: false,
             now: Timestamp(0),
         };
         let batch = validate(batch, &rules).expect("a batch of our own is valid");

@@ -154,5 +154,6 @@ fn read_error(error: errors::ReadError) -> ReadError {
         },
         // Storage has told what it found.
         errors::ReadError::Damaged { .. } | errors::ReadError::Disk(_) => ReadError::Offline,
+        errors::ReadError::Replaced => unreachable!("storage begins such a read anew"),
     }
 }

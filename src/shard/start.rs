@@ -1,5 +1,6 @@
 //! A shard's start and stop.
 
+use super::apply;
 use super::core::Core;
 use super::driver::Ear;
 use super::handle::ShardHandle;
@@ -64,6 +65,7 @@ impl ShardHandle {
             root: seed.settings.data_dir.clone(),
             limits: seed.settings.limits,
             retention_check_ms: seed.settings.broker.retention_check_ms,
+            compaction: apply::compaction_settings(&seed.image, shards),
         };
         let recovered = seed.recovered.take(id);
         let store = Store::start(disk, runtime.clone(), settings, recovered, ear.clone());

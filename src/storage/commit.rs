@@ -125,7 +125,12 @@ fn complete<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, cycle: &Cycle) {
         shared.add_removal(Removal::Partition(id));
     }
     for id in completed.log_starts {
-        shared.add_removal(Removal::BelowStart(id));
+        shared.add_removal(Removal::Stale(id));
+    }
+    for id in completed.replaced {
+        shared.add_removal(Removal::Stale(id));
+        // A cut may have waited for it.
+        shared.enqueue(id);
     }
     for (id, segment) in completed.cut {
         forget_cut(shared, id, segment);
@@ -140,7 +145,9 @@ fn complete<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, cycle: &Cycle) {
 
 /// What readers know of a segment's index may lie above the cut.
 fn forget_cut<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, id: PartitionId, segment: Offset) {
-    let path = shared.log_path(id, segment);
+    let Some(path) = shared.path_of(id, segment) else {
+        return;
+    };
     let task = shared.clone();
     shared
         .running

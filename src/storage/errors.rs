@@ -87,6 +87,8 @@ pub enum ReadError {
         log_start: Offset,
         next_offset: Offset,
     },
+    /// Compaction has put other files in the place of what was read. Does not leave storage: the read begins anew.
+    Replaced,
     /// Bytes that contradict their checksum or their place: what stands where the batch of this offset has to be. They
     /// claim to be so many, if that can be.
     Damaged {

@@ -6,12 +6,14 @@ use super::event::StoreEvent;
 use super::journal::RingMaker;
 use super::offline::report_offline;
 use super::runtime::Runtime;
-use super::shared::Shared;
+use super::shared::{Removal, Shared};
 use crate::base::ids::PartitionId;
 use crate::base::offset::{Offset, Position};
 use crate::base::time::Timestamp;
 use crate::log::offline::{Offline, OfflineReason};
+use crate::log::paths::partition_folder;
 use crate::log::retention::{ClockGuard, Due, due};
+use crate::log::segment::{SegmentName, parse_segment_file_name, parse_unfinished_name};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -53,6 +55,7 @@ fn lock_failure<D: Disk, R: Runtime>(shared: &Shared<D, R>) -> DiskError {
 }
 
 /// Compares every segment that recovery did not touch with its file: a missing or short one takes its partition offline.
+/// Files of no segment, which an interrupted compaction or removal has left, go.
 pub(super) async fn check_files<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
     let ids: Vec<PartitionId> = shared.state.borrow().partitions.keys().copied().collect();
     for id in ids {
@@ -69,12 +72,15 @@ pub(super) async fn check_files<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
             }
         };
         for segment in segments {
-            let Some(wanted) = synced_bytes(&shared, id, segment.base) else {
+            let name = segment.name();
+            let Some(wanted) = synced_bytes(&shared, id, name) else {
                 continue;
             };
-            let _pin = shared.pin(id, segment.base);
-            match file_len(&shared, id, segment.base).await {
+            let _pin = shared.pin(id, name);
+            match file_len(&shared, id, name).await {
                 Ok(len) if len >= wanted => {}
+                // Replaced or deleted meanwhile.
+                Ok(_) if synced_bytes(&shared, id, name).is_none() => {}
                 Ok(_) => {
                     shared.find_damage(id, segment.base);
                     break;
@@ -82,29 +88,50 @@ pub(super) async fn check_files<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
                 Err(error) => return shared.fail(error),
             }
         }
+        match has_stale_files(&shared, id).await {
+            Ok(true) => shared.add_removal(Removal::Stale(id)),
+            Ok(false) => {}
+            Err(error) => return shared.fail(error),
+        }
         shared.runtime.yield_now().await;
     }
+}
+
+async fn has_stale_files<D: Disk, R: Runtime>(
+    shared: &Shared<D, R>,
+    id: PartitionId,
+) -> Result<bool, DiskError> {
+    let folder = partition_folder(&shared.settings.root, id);
+    let entries = match shared.disk.list(&folder).await {
+        Err(DiskError::NotFound { .. }) => return Ok(false),
+        entries => entries?,
+    };
+    Ok(entries.iter().any(|entry| {
+        let parsed = parse_segment_file_name(&entry.name).map(|(name, _)| name);
+        let name = parsed.or_else(|| parse_unfinished_name(&entry.name));
+        name.is_some_and(|name| shared.is_stale(id, name))
+    }))
 }
 
 /// Bytes of the segment that must be in its file now; `None` when the section no longer has it.
 fn synced_bytes<D: Disk, R: Runtime>(
     shared: &Shared<D, R>,
     id: PartitionId,
-    base: Offset,
+    name: SegmentName,
 ) -> Option<u64> {
     let state = shared.state.borrow();
     let section = state.partitions.get(&id)?.log.section();
     let segment = section
         .segments
         .iter()
-        .find(|segment| segment.base == base)?;
+        .find(|segment| segment.name() == name)?;
     let end = Position {
-        segment: base,
+        segment: name.base,
         byte: segment.bytes,
     };
     match section.synced {
         synced if synced >= end => Some(segment.bytes),
-        synced if synced.segment == base => Some(synced.byte),
+        synced if synced.segment == name.base => Some(synced.byte),
         _ => Some(0),
     }
 }
@@ -113,11 +140,11 @@ fn synced_bytes<D: Disk, R: Runtime>(
 async fn file_len<D: Disk, R: Runtime>(
     shared: &Shared<D, R>,
     id: PartitionId,
-    base: Offset,
+    name: SegmentName,
 ) -> Result<u64, DiskError> {
     match shared
         .disk
-        .open(&shared.log_path(id, base), OpenMode::Read)
+        .open(&shared.log_path(id, name), OpenMode::Read)
         .await
     {
         Ok(file) => {

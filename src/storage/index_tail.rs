@@ -13,7 +13,7 @@ use crate::log::index::{
 };
 use crate::log::partition_log::SegmentWrite;
 use crate::log::segment::SideFile;
-use crate::record::Batches;
+use crate::record::{BatchHeader, Batches};
 use bytes::Bytes;
 use std::path::PathBuf;
 
@@ -84,12 +84,22 @@ impl<D: Disk> IndexTail<D> {
             skip -= skipped;
             for batch in Batches::new(&slice[skipped..]) {
                 let (_, header, batch) = batch.expect("the tail holds whole batches");
-                self.new.extend(self.builder.add(&header, batch));
+                self.add_batch(&header, batch);
             }
         }
         if write.finish {
-            self.new.extend(self.builder.finish());
+            self.end();
         }
+    }
+
+    /// Takes the next batch, whole.
+    pub(super) fn add_batch(&mut self, header: &BatchHeader, batch: &[u8]) {
+        self.new.extend(self.builder.add(header, batch));
+    }
+
+    /// No batch follows.
+    pub(super) fn end(&mut self) {
+        self.new.extend(self.builder.finish());
     }
 
     /// Where the log goes on.

@@ -7,8 +7,7 @@ use super::shared::Shared;
 use crate::base::align::BLOCK;
 use crate::base::ids::PartitionId;
 use crate::base::offset::{Offset, Position};
-use crate::log::paths::segment_path;
-use crate::log::segment::SegmentFileKind;
+use crate::log::segment::SegmentName;
 
 /// The first `len` bytes of the block at `position`: synced, and no lap is writing them.
 pub(super) async fn read_block<D: Disk, R: Runtime>(
@@ -17,13 +16,9 @@ pub(super) async fn read_block<D: Disk, R: Runtime>(
     position: Position,
     len: usize,
 ) -> Result<Vec<u8>, DiskError> {
-    let _pin = shared.pin(id, position.segment);
-    let path = segment_path(
-        &shared.settings.root,
-        id,
-        position.segment,
-        SegmentFileKind::Log,
-    );
+    let name = name_of(shared, id, position.segment);
+    let _pin = shared.pin(id, name);
+    let path = shared.log_path(id, name);
     let file = shared.disk.open(&path, OpenMode::Read).await?;
     let block = file.read_at(position.byte, BLOCK).await?;
     let bytes = block.as_bytes().get(..len).map(<[u8]>::to_vec);
@@ -33,6 +28,21 @@ pub(super) async fn read_block<D: Disk, R: Runtime>(
         path,
         errno: 0,
     })
+}
+
+/// The segment that begins there; only one that was reopened by a cut, and is written to, can have been rewritten.
+fn name_of<D: Disk, R: Runtime>(
+    shared: &Shared<D, R>,
+    id: PartitionId,
+    base: Offset,
+) -> SegmentName {
+    let state = shared.state.borrow();
+    let segments = state
+        .partitions
+        .get(&id)
+        .map(|partition| &partition.log.section().segments);
+    let segment = segments.and_then(|segments| segments.iter().find(|s| s.base == base));
+    segment.map_or(SegmentName::appended(base), |segment| segment.name())
 }
 
 /// Where the batch that begins at `offset` lies in the synced segments.
@@ -51,13 +61,8 @@ pub(super) async fn find_place<D: Disk, R: Runtime>(
             byte: 0,
         }));
     }
-    let _pin = shared.pin(id, segment.base);
-    let path = segment_path(
-        &shared.settings.root,
-        id,
-        segment.base,
-        SegmentFileKind::Log,
-    );
+    let _pin = shared.pin(id, segment.name());
+    let path = shared.log_path(id, segment.name());
     let file = shared.disk.open(&path, OpenMode::Read).await?;
     let byte = scan_batches(&file, 0, segment.bytes, |_, header, _| {
         header.base_offset < offset

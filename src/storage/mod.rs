@@ -32,6 +32,7 @@ pub mod stats;
 pub mod store;
 // Its tasks.
 mod commit;
+mod compaction;
 mod housekeeping;
 mod lap;
 mod removal;
@@ -47,6 +48,7 @@ pub mod reader;
 mod ring_ledger_file;
 mod scan;
 mod segment_file;
+mod segment_rewriter;
 mod state_file;
 mod tasks;
 mod window;

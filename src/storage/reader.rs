@@ -8,7 +8,7 @@ use super::errors::ReadError;
 use super::read_ahead::ReadAhead;
 use super::runtime::{Notify, Runtime};
 use super::store::ReadBytes;
-use super::window::Window;
+use super::window::{Density, Window};
 use crate::base::align::AlignedRange;
 use crate::base::checksum::crc32c;
 use crate::base::limits::{COLD_READERS_MAX, OPEN_SEGMENTS_MAX};
@@ -18,6 +18,7 @@ use crate::log::epoch_table::EpochTable;
 use crate::log::index::{
     IndexBuilder, IndexEntry, chunk_of_offset, chunk_of_timestamp, decode_index,
 };
+use crate::log::segment::SegmentName;
 use crate::record::{BatchHeader, find_timestamp};
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
@@ -30,7 +31,7 @@ use std::rc::Rc;
 pub struct SegmentView {
     /// The `.log` file; its index is beside it.
     pub path: PathBuf,
-    pub base: Offset,
+    pub name: SegmentName,
     /// Bytes that are batches and synced.
     pub synced: u64,
     /// What the batches must say of their epochs, which their own checksums leave out.
@@ -45,6 +46,14 @@ pub struct ColdRead {
     pub bytes_max: usize,
     /// The first batch comes whatever its size.
     pub at_least_one: bool,
+}
+
+/// What a cold read found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ColdFound {
+    pub bytes: ReadBytes,
+    /// Nothing that is wanted follows in this segment.
+    pub is_end: bool,
 }
 
 /// What becomes of a batch that was visited.
@@ -121,20 +130,23 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
     }
 
     /// Whole batches. Damage behind the first of them is for whoever reads on from there.
-    pub async fn read(&self, view: &SegmentView, want: ColdRead) -> Result<ReadBytes, ReadError> {
+    pub async fn read(&self, view: &SegmentView, want: ColdRead) -> Result<ColdFound, ReadError> {
         let mut found = ReadBytes::default();
-        let mut bytes = 0;
+        let (mut bytes, mut is_end) = (0, true);
         let from_chunk = |index: &[IndexEntry]| chunk_of_offset(index, want.from);
         let visit = |_: u64, header: &BatchHeader, batch: &[u8]| {
+            is_end = true;
             if header.next_offset() <= want.from {
                 return Step::Skip;
             }
             let fits = bytes + batch.len() <= want.bytes_max || (bytes == 0 && want.at_least_one);
             if header.last_offset() >= want.below || !fits {
+                is_end = false;
                 return Step::Stop;
             }
             bytes += batch.len();
-            match bytes < want.bytes_max {
+            is_end = bytes < want.bytes_max;
+            match is_end {
                 true => Step::Keep,
                 false => Step::KeepLast,
             }
@@ -143,9 +155,13 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
         let sure = want.bytes_max as u64;
         let visited = self.visit(view, from_chunk, sure, kept, visit).await;
         found.bytes = found.pieces.iter().map(Bytes::len).sum();
+        let found = |is_end| ColdFound {
+            bytes: found,
+            is_end,
+        };
         match visited {
-            Err(ReadError::Damaged { .. }) if found.bytes > 0 => Ok(found),
-            visited => visited.map(|()| found),
+            Err(ReadError::Damaged { .. }) if bytes > 0 => Ok(found(false)),
+            visited => visited.map(|()| found(is_end)),
         }
     }
 
@@ -185,7 +201,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
     ) -> Result<(), ReadError> {
         let reading = self.begin(view).await?;
         let way = Way {
-            start: (0, view.base),
+            start: (0, view.name.base),
             sure: view.synced,
             index: &[],
         };
@@ -307,7 +323,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
         let mut builder = IndexBuilder::after(known, self.chunk_bytes);
         let mut completed = Vec::new();
         // The last chunk says which offset follows it.
-        let start = known.last().map_or((0, view.base), start_of);
+        let start = known.last().map_or((0, view.name.base), start_of);
         let way = Way {
             start,
             sure: view.synced,
@@ -340,7 +356,12 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             let range = AlignedRange::covering(0, len);
             let read = if_readable(file.read_at(range.start(), range.len()).await)?;
             entries = read.map_or(Vec::new(), |read| {
-                decode_index(read.as_bytes(), view.base, self.chunk_bytes, view.synced)
+                decode_index(
+                    read.as_bytes(),
+                    view.name.base,
+                    self.chunk_bytes,
+                    view.synced,
+                )
             });
         }
         file.close().await?;
@@ -361,7 +382,9 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
         loop {
             let index = self.index(&reading, view).await?;
             let way = Way {
-                start: from_chunk(&index).as_ref().map_or((0, view.base), start_of),
+                start: from_chunk(&index)
+                    .as_ref()
+                    .map_or((0, view.name.base), start_of),
                 sure: sure.saturating_add(self.chunk_bytes as u64),
                 index: &index,
             };
@@ -408,7 +431,11 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             Step::Skip
         };
         undamaged(self.walk(reading, view, way, &mut Vec::new(), visit).await)?;
-        if index.get(at).is_some_and(|chunk| end == start_of(chunk)) {
+        let follows = |chunk: &IndexEntry| match view.name.is_rewritten() {
+            true => end.0 == chunk.position && end.1 <= chunk.first,
+            false => end == start_of(chunk),
+        };
+        if index.get(at).is_some_and(follows) {
             return Ok(true);
         }
         let Some(after) = index.get(at + 1) else {
@@ -447,7 +474,11 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             way.start.0..view.synced,
             way.sure,
         );
-        let mut window = Window::new(way.start, view.synced, &view.epochs);
+        let density = match view.name.is_rewritten() {
+            true => Density::Gaps,
+            false => Density::Dense,
+        };
+        let mut window = Window::new(way.start, view.synced, &view.epochs, density);
         let walked = self.walk_ahead(&mut ahead, reading, way.index, &mut window, kept, visit);
         let walked = walked.await;
         ahead.finish().await;

@@ -3,7 +3,7 @@
 use super::disk::Disk;
 use super::errors::ReadError;
 use super::quarantine::copy_aside;
-use super::reader::{ColdRead, SegmentView};
+use super::reader::{ColdFound, ColdRead, SegmentView};
 use super::runtime::{Runtime, TaskClass};
 use super::shared::Shared;
 use super::store::Store;
@@ -15,7 +15,7 @@ use crate::base::time::Timestamp;
 use crate::log::epoch_table::EpochTable;
 use crate::log::paths::segment_path;
 use crate::log::section::Section;
-use crate::log::segment::{Segment, SegmentFileKind};
+use crate::log::segment::{Segment, SegmentFileKind, SegmentName};
 use crate::record::{Batches, find_timestamp, max_timestamp_record};
 use bytes::Bytes;
 
@@ -29,7 +29,8 @@ pub struct ReadBytes {
 /// Where the next part of a read is.
 enum Source {
     Tail(ReadBytes),
-    Segment(SegmentView),
+    /// And where what it has of the log ends.
+    Segment(SegmentView, Offset),
     End,
 }
 
@@ -53,36 +54,43 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         };
         loop {
             let source = self.shared.source(id, want)?;
-            let part = match source {
+            let (found_cold, end) = match source {
                 Source::End => return Ok(found),
                 Source::Tail(part) => {
                     append(&mut found, part);
                     return Ok(found);
                 }
-                Source::Segment(view) => {
+                Source::Segment(view, end) => {
                     let shared = self.shared.clone();
                     let read = async move { shared.read_segment(id, &view, want).await };
                     match in_class(&self.shared.runtime, TaskClass::Read, read).await {
-                        Ok(part) => part,
+                        Ok(found) => (found, end),
+                        // Its batches lie in another file by now.
+                        Err(ReadError::Replaced) => continue,
                         // Whoever reads on from there is told.
                         Err(_) if found.bytes > 0 => return Ok(found),
                         Err(error) => return Err(error),
                     }
                 }
             };
-            let Some(next) = end_of(&part) else {
+            // What is left of a compacted segment may end before it does.
+            let ColdFound {
+                bytes: part,
+                is_end,
+            } = found_cold;
+            let Some(next) = end_of(&part).or(is_end.then_some(end)) else {
                 return Ok(found);
             };
             append(&mut found, part);
             let left = bytes_max.saturating_sub(found.bytes);
-            if left == 0 || next >= below {
+            if (left == 0 && found.bytes > 0) || next >= below {
                 return Ok(found);
             }
             want = ColdRead {
                 from: next,
                 below,
                 bytes_max: left,
-                at_least_one: false,
+                at_least_one: at_least_one && found.bytes == 0,
             };
         }
     }
@@ -126,9 +134,12 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             let end = self.shared.segment_end(id, segment.base)?;
             if segment.largest.timestamp >= at_least {
                 let view = self.shared.view(id, &segment);
-                let _pin = self.shared.pin(id, segment.base);
+                let _pin = self.shared.pin(id, segment.name());
                 let found = self.shared.reader.find_timestamp(&view, at_least).await;
-                let found = self.shared.checked(id, &view, from, found).await?;
+                let found = match self.shared.checked(id, &view, from, found).await {
+                    Err(ReadError::Replaced) => continue,
+                    found => found?,
+                };
                 let log_start = self.shared.log_start(id)?;
                 if let Some((offset, timestamp)) = found.filter(|found| found.0 < below) {
                     if offset >= log_start {
@@ -188,7 +199,7 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         };
         match self.shared.source(id, want)? {
             Source::Tail(read) => Ok(find_in(&read, from, at_least)),
-            Source::Segment(_) | Source::End => Ok(None),
+            Source::Segment(..) | Source::End => Ok(None),
         }
     }
 
@@ -292,32 +303,33 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
                 bytes: read.bytes,
             })),
             None => {
-                let segment = *partition.log.section().segment_of(want.from);
-                Ok(Source::Segment(view_of(
-                    self,
-                    id,
-                    &segment,
-                    partition.log.section(),
-                )))
+                let section = partition.log.section();
+                let segment = *section.segment_of(want.from);
+                let view = view_of(self, id, &segment, section);
+                let end = section.segment_end(segment.base);
+                Ok(Source::Segment(
+                    view,
+                    end.min(partition.log.tail().start_offset()),
+                ))
             }
         }
     }
 
-    async fn read_segment(
+    pub(super) async fn read_segment(
         &self,
         id: PartitionId,
         view: &SegmentView,
         want: ColdRead,
-    ) -> Result<ReadBytes, ReadError> {
-        let _pin = self.pin(id, view.base);
+    ) -> Result<ColdFound, ReadError> {
+        let _pin = self.pin(id, view.name);
         let read = self.reader.read(view, want).await;
         let read = self.checked(id, view, want.from, read).await?;
         self.cells.cold_reads.increment();
-        self.cells.cold_read_bytes.add(read.bytes as u64);
+        self.cells.cold_read_bytes.add(read.bytes.bytes as u64);
         Ok(read)
     }
 
-    /// A read that failed because the log start has overtaken it is no failure. Damage is put aside, once.
+    /// A read that failed because the log start or compaction has overtaken it is no failure. Damage is put aside, once.
     async fn checked<T>(
         &self,
         id: PartitionId,
@@ -326,17 +338,25 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         result: Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let Err(error) = result else { return result };
-        let (log_start, next_offset) = {
+        let (log_start, next_offset, is_replaced) = {
             let state = self.state.borrow();
             let partition = state.partitions.get(&id).ok_or(ReadError::Unknown)?;
-            let log_start = partition.log.section().log_start;
-            (log_start, partition.log.tail().next_offset())
+            let section = partition.log.section();
+            let is_replaced = section.segments.iter().all(|s| s.name() != view.name);
+            (
+                section.log_start,
+                partition.log.tail().next_offset(),
+                is_replaced,
+            )
         };
         if from < log_start || from > next_offset {
             return Err(ReadError::OutOfRange {
                 log_start,
                 next_offset,
             });
+        }
+        if is_replaced {
+            return Err(ReadError::Replaced);
         }
         match error {
             ReadError::Damaged {
@@ -410,8 +430,8 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         match state.partitions.get(&id) {
             Some(partition) => view_of(self, id, segment, partition.log.section()),
             None => SegmentView {
-                path: self.log_path(id, segment.base),
-                base: segment.base,
+                path: self.log_path(id, segment.name()),
+                name: segment.name(),
                 synced: 0,
                 epochs: EpochTable::default(),
             },
@@ -432,8 +452,25 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         Ok((batch, is_in_range && below <= section.next_offset))
     }
 
-    pub(super) fn log_path(&self, id: PartitionId, base: Offset) -> std::path::PathBuf {
-        segment_path(&self.settings.root, id, base, SegmentFileKind::Log)
+    pub(super) fn log_path(&self, id: PartitionId, name: SegmentName) -> std::path::PathBuf {
+        segment_path(&self.settings.root, id, name, SegmentFileKind::Log)
+    }
+
+    /// The file of the segment that begins there; `None` when the section has none.
+    pub(super) fn path_of(&self, id: PartitionId, base: Offset) -> Option<std::path::PathBuf> {
+        let state = self.state.borrow();
+        let mut segments = state.partitions.get(&id)?.log.section().segments.iter();
+        let segment = segments.find(|segment| segment.base == base)?;
+        Some(self.log_path(id, segment.name()))
+    }
+
+    /// A segment as it can be read now; `None` when the section does not have it any more.
+    pub(super) fn view_named(&self, id: PartitionId, name: SegmentName) -> Option<SegmentView> {
+        let state = self.state.borrow();
+        let section = state.partitions.get(&id)?.log.section();
+        let mut segments = section.segments.iter();
+        let segment = segments.find(|segment| segment.name() == name)?;
+        Some(view_of(self, id, segment, section))
     }
 }
 
@@ -454,8 +491,8 @@ fn view_of<D: Disk, R: Runtime>(
         section.synced.byte
     };
     SegmentView {
-        path: shared.log_path(id, segment.base),
-        base: segment.base,
+        path: shared.log_path(id, segment.name()),
+        name: segment.name(),
         synced,
         epochs: section.epochs.clone(),
     }

@@ -6,9 +6,10 @@ use super::runtime::Runtime;
 use super::shared::{Removal, Shared};
 use super::state::Closed;
 use crate::base::ids::{PartitionId, TopicId};
-use crate::base::offset::Offset;
 use crate::log::paths::{partition_folder, topic_folder, topics_folder};
-use crate::log::segment::{SegmentFileKind, parse_segment_file_name};
+use crate::log::segment::{
+    SegmentFileKind, SegmentName, parse_segment_file_name, parse_unfinished_name,
+};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -69,22 +70,40 @@ async fn remove<D: Disk, R: Runtime>(
     match removal {
         Removal::Partition(id) => {
             shared.segments.release(id, None).await?;
+            not_rewritten(shared, id).await;
             remove_segments(shared, id, |_| true).await?;
             remove_folder(&shared.disk, &partition_folder(&shared.settings.root, id)).await
         }
-        Removal::BelowStart(id) => {
-            let kept: Vec<Offset> = match shared.state.borrow().partitions.get(&id) {
-                Some(partition) => partition
-                    .log
-                    .section()
-                    .segments
-                    .iter()
-                    .map(|s| s.base)
-                    .collect(),
-                None => return Ok(()),
-            };
-            remove_segments(shared, id, |base| base < kept[0]).await
+        // Asked for each file when its turn comes: compaction goes on meanwhile.
+        Removal::Stale(id) => remove_segments(shared, id, |name| shared.is_stale(id, name)).await,
+    }
+}
+
+impl<D: Disk, R: Runtime> Shared<D, R> {
+    /// Whether a segment file of this name is nobody's: not among the segments, not being written by compaction, and not
+    /// above the last segment either. What a cut leaves there is gone with the next start.
+    pub(super) fn is_stale(&self, id: PartitionId, name: SegmentName) -> bool {
+        let state = self.state.borrow();
+        let Some(partition) = state.partitions.get(&id) else {
+            return false;
+        };
+        let section = partition.log.section();
+        // What an operator may need is left.
+        section.offline.is_none()
+            && name.base <= section.active().base
+            && section.segments.iter().all(|s| s.name() != name)
+            && self.rewriting.get() != Some((id, name))
+    }
+}
+
+/// Waits until compaction writes nothing more of this partition, which is gone. It notices with its next step.
+async fn not_rewritten<D: Disk, R: Runtime>(shared: &Shared<D, R>, id: PartitionId) {
+    loop {
+        let progress = shared.progress.notified();
+        if shared.rewriting.get().is_none_or(|(of, _)| of != id) {
+            return;
         }
+        progress.await;
     }
 }
 
@@ -92,7 +111,7 @@ async fn remove<D: Disk, R: Runtime>(
 async fn remove_segments<D: Disk, R: Runtime>(
     shared: &Shared<D, R>,
     id: PartitionId,
-    goes: impl Fn(Offset) -> bool,
+    goes: impl Fn(SegmentName) -> bool,
 ) -> Result<(), DiskError> {
     let folder = partition_folder(&shared.settings.root, id);
     let entries = match shared.disk.list(&folder).await {
@@ -102,16 +121,18 @@ async fn remove_segments<D: Disk, R: Runtime>(
     };
     let mut held = Vec::new();
     for entry in entries {
-        let Some((base, kind)) = parse_segment_file_name(&entry.name) else {
+        let parsed = parse_segment_file_name(&entry.name);
+        let unfinished = || Some((parse_unfinished_name(&entry.name)?, SegmentFileKind::Log));
+        let Some((name, kind)) = parsed.or_else(unfinished) else {
             continue;
         };
-        if !goes(base) {
+        if !goes(name) {
             continue;
         }
         let path = folder.join(&entry.name);
         if kind == SegmentFileKind::Log {
-            shared.segments.release(id, Some(base)).await?;
-            shared.unpinned(id, base).await;
+            shared.segments.release(id, Some(name.base)).await?;
+            shared.unpinned(id, name).await;
             shared.reader.forget(&path).await?;
             held.push(shared.disk.open(&path, OpenMode::Write).await?);
         }

@@ -14,7 +14,7 @@ use crate::log::partition_log::SegmentWrite;
 use crate::log::paths::{
     partition_folder, segment_path, topic_folder, topic_name_file, topics_folder,
 };
-use crate::log::segment::{SegmentFileKind, SideFile, grow_target};
+use crate::log::segment::{SegmentFileKind, SegmentName, SideFile, grow_target};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ impl<D: Disk> SegmentFiles<D> {
         let mut finished = Vec::new();
         self.create_folder(id, topic_name).await?;
         for write in writes {
-            let segment = self.open_segment(runtime, id, write.segment.base).await?;
+            let segment = self.open_segment(runtime, id, write.segment.name()).await?;
             self.write(&segment, &write).await?;
             self.write_index(runtime, id, &segment, &write, syncing)
                 .await?;
@@ -213,7 +213,8 @@ impl<D: Disk> SegmentFiles<D> {
         write: &SegmentWrite,
         syncing: Syncing,
     ) -> Result<(), WriteError> {
-        let path = segment_path(&self.root, id, write.segment.base, SegmentFileKind::Index);
+        let name = write.segment.name();
+        let path = segment_path(&self.root, id, name, SegmentFileKind::Index);
         let taken = segment.index.borrow_mut().take();
         let mut index = match taken {
             Some(index) if index.position() == write.synced => index,
@@ -265,15 +266,15 @@ impl<D: Disk> SegmentFiles<D> {
         &self,
         runtime: &R,
         id: PartitionId,
-        base: Offset,
+        name: SegmentName,
     ) -> Result<Rc<OpenSegment<D>>, WriteError> {
         self.clock.set(self.clock.get() + 1);
-        if let Some(segment) = self.open.borrow().get(&(id, base)) {
+        if let Some(segment) = self.open.borrow().get(&(id, name.base)) {
             segment.used.set(self.clock.get());
             return Ok(segment.clone());
         }
         self.close_oldest().await?;
-        let path = segment_path(&self.root, id, base, SegmentFileKind::Log);
+        let path = segment_path(&self.root, id, name, SegmentFileKind::Log);
         let log = open_for_writing(&self.disk, runtime, &path).await?;
         let allocated = log.len().await?;
         if allocated == 0 {
@@ -285,7 +286,8 @@ impl<D: Disk> SegmentFiles<D> {
             index: RefCell::new(None),
             used: Cell::new(self.clock.get()),
         });
-        self.open.borrow_mut().insert((id, base), segment.clone());
+        let key = (id, name.base);
+        self.open.borrow_mut().insert(key, segment.clone());
         Ok(segment)
     }
 

@@ -6,7 +6,7 @@ use crate::base::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-pub use crate::log::log_config::LogConfig;
+pub use crate::log::log_config::{CompactionConfig, LogConfig};
 
 /// How to open a data directory. A node view.
 #[derive(Clone, Debug)]
@@ -53,4 +53,15 @@ pub struct StoreSettings {
     pub limits: Limits,
     /// How often retention looks for segments that may go.
     pub retention_check_ms: u64,
+    /// At first; `Store::configure_compaction` changes it.
+    pub compaction: CompactionSettings,
+}
+
+/// How a shard compacts logs, one at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CompactionSettings {
+    /// How often logs to compact are looked for.
+    pub check_ms: u64,
+    /// Memory for the keys of a compaction. What does not fit waits for the next.
+    pub map_bytes: usize,
 }

@@ -5,12 +5,13 @@ use super::event::{Observer, StoreEvent};
 use super::reader::SegmentReader;
 use super::runtime::{Notify, Runtime};
 use super::segment_file::SegmentFiles;
-use super::settings::StoreSettings;
+use super::settings::{CompactionSettings, StoreSettings};
 use super::state::{Closed, State};
 use super::tasks::Running;
 use crate::base::ids::{PartitionId, ShardId};
 use crate::base::offset::Offset;
 use crate::log::journal_format::JournalOwner;
+use crate::log::segment::SegmentName;
 use crate::metrics::StoreCells;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,8 +22,8 @@ use std::rc::Rc;
 pub(super) enum Removal {
     /// The whole folder of a dropped partition.
     Partition(PartitionId),
-    /// The segments that a partition's section no longer has.
-    BelowStart(PartitionId),
+    /// The segments that a partition's section does not have: below its log start, replaced, or never finished.
+    Stale(PartitionId),
 }
 
 /// One per shard. No borrow of `state` lives across an await or a call of the observer.
@@ -40,9 +41,12 @@ pub(super) struct Shared<D: Disk, R: Runtime> {
     pub(super) removals: RefCell<VecDeque<Removal>>,
     pub(super) reader: SegmentReader<D, R>,
     /// Reads and checks under way, by segment file: none of them is removed meanwhile.
-    pins: RefCell<BTreeMap<(PartitionId, Offset), usize>>,
+    pins: RefCell<BTreeMap<(PartitionId, SegmentName), usize>>,
+    /// What compaction is writing: not removed meanwhile, although no section has it yet.
+    pub(super) rewriting: Cell<Option<(PartitionId, SegmentName)>>,
     /// Offsets at which a damaged batch was found.
     pub(super) damaged: RefCell<BTreeSet<(PartitionId, Offset)>>,
+    pub(super) compaction: Cell<CompactionSettings>,
     pub(super) retention_paused: Cell<bool>,
     pub(super) cells: StoreCells,
     pub(super) running: Running,
@@ -61,7 +65,7 @@ pub(super) struct Shared<D: Disk, R: Runtime> {
 /// Keeps a segment's files from being removed while it lives.
 pub(super) struct Pin<'a, D: Disk, R: Runtime> {
     shared: &'a Shared<D, R>,
-    segment: (PartitionId, Offset),
+    segment: (PartitionId, SegmentName),
 }
 
 impl<D: Disk, R: Runtime> Drop for Pin<'_, D, R> {
@@ -96,7 +100,9 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
             new_journal_files: RefCell::default(),
             removals: RefCell::default(),
             pins: RefCell::default(),
+            rewriting: Cell::new(None),
             damaged: RefCell::default(),
+            compaction: Cell::new(settings.compaction),
             retention_paused: Cell::new(false),
             cells: StoreCells::default(),
             running: Running::default(),
@@ -113,19 +119,19 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         }
     }
 
-    pub(super) fn pin(&self, id: PartitionId, base: Offset) -> Pin<'_, D, R> {
-        *self.pins.borrow_mut().entry((id, base)).or_default() += 1;
+    pub(super) fn pin(&self, id: PartitionId, name: SegmentName) -> Pin<'_, D, R> {
+        *self.pins.borrow_mut().entry((id, name)).or_default() += 1;
         Pin {
             shared: self,
-            segment: (id, base),
+            segment: (id, name),
         }
     }
 
     /// Waits until nobody uses this segment's files.
-    pub(super) async fn unpinned(&self, id: PartitionId, base: Offset) {
+    pub(super) async fn unpinned(&self, id: PartitionId, name: SegmentName) {
         loop {
             let progress = self.progress.notified();
-            if !self.pins.borrow().contains_key(&(id, base)) {
+            if !self.pins.borrow().contains_key(&(id, name)) {
                 return;
             }
             progress.await;

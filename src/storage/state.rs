@@ -13,13 +13,14 @@ use crate::base::ids::PartitionId;
 use crate::base::limits::Limits;
 use crate::base::offset::{Offset, Position};
 use crate::base::time::Instant;
-use crate::log::entry::{Change, SnapshotEntry};
+use crate::log::entry::{Change, ReplaceChange, SnapshotEntry};
 use crate::log::journal_format::{RECORD_HEADER_BYTES, record_bytes};
 use crate::log::journal_ring::{JournalRing, promised_bytes};
 use crate::log::log_config::LogConfig;
 use crate::log::note::Note;
 use crate::log::partition_log::{Committed, PartitionLog};
 use crate::log::section::Section;
+use crate::log::segment::Segment;
 use crate::record::StampedBatch;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -115,6 +116,7 @@ pub(super) struct Completed {
     pub(super) dropped: Vec<PartitionId>,
     pub(super) log_starts: Vec<PartitionId>,
     pub(super) cut: Vec<(PartitionId, Offset)>,
+    pub(super) replaced: Vec<PartitionId>,
     pub(super) partitions: u64,
 }
 
@@ -140,6 +142,8 @@ pub(super) struct State {
     unlapped: u64,
     /// Somebody was refused for want of this many bytes.
     refused: Option<usize>,
+    /// Compaction waits for a lap.
+    pub(super) lap_asked: bool,
     pub(super) closed: Option<Closed>,
     /// Everything is in the last snapshot: the commit loop may end.
     pub(super) drained: bool,
@@ -182,6 +186,7 @@ impl State {
             snapshot_durable: 0,
             unlapped: 0,
             refused: None,
+            lap_asked: false,
             closed: None,
             drained: false,
             disk_full: false,
@@ -293,6 +298,18 @@ impl State {
         }
     }
 
+    /// Has closed segments be read from what compaction has made of them. False when that is no longer wanted.
+    pub(super) fn replace(
+        &mut self,
+        id: PartitionId,
+        replace: ReplaceChange,
+        expected: &[Segment],
+    ) -> bool {
+        let partition = self.partitions.get_mut(&id);
+        self.closed.is_none()
+            && partition.is_some_and(|partition| partition.log.replace(replace, expected))
+    }
+
     fn settle_voided(&mut self, id: PartitionId, voided: &[usize]) {
         for &bytes in voided {
             self.ring.settle(promised_bytes(bytes, &self.limits));
@@ -306,6 +323,9 @@ impl State {
     pub(super) fn enqueue(&mut self, id: PartitionId) -> Option<Missing> {
         let partition = self.partitions.get_mut(&id)?;
         if partition.fetching || !partition.log.is_pending() {
+            return None;
+        }
+        if partition.log.waits_for_replacement() {
             return None;
         }
         if partition.log.is_ready() {
@@ -476,9 +496,21 @@ impl State {
             self.recount(partition);
             completed.cut.push((partition, segment));
         }
+        if let Some(until) = committed.replaced {
+            self.forget_replaced(partition, until);
+            completed.replaced.push(partition);
+        }
         if committed.dropped {
             self.forget(partition);
             completed.dropped.push(partition);
+        }
+    }
+
+    fn forget_replaced(&mut self, id: PartitionId, until: Offset) {
+        if let Some(partition) = self.partitions.get_mut(&id) {
+            let held = partition.log.tail().charge();
+            partition.log.forget_replaced(until);
+            self.pool.recharge(held, partition.log.tail().charge());
         }
     }
 
@@ -518,7 +550,7 @@ impl State {
         let quarter = (self.limits.journal_files * self.limits.journal_file_bytes / 4) as u64;
         let used = self.ring.used() > quarter;
         let dirty = self.pool.dirty() > (self.limits.pool_bytes / 4) as u64;
-        (used || dirty || self.refused.is_some()) && self.has_unlapped()
+        (used || dirty || self.refused.is_some() || self.lap_asked) && self.has_unlapped()
     }
 
     /// A lap would free something of the journal or of the pool.

@@ -2,6 +2,7 @@
 
 use super::ballast::{self, Ballast};
 use super::commit;
+use super::compaction;
 use super::disk::{Disk, DiskError, DiskSpace};
 use super::errors::{NoRoom, OpenError};
 use super::event::Observer;
@@ -10,7 +11,7 @@ use super::journal::{Journal, RingMaker};
 use super::lap::{self, Flusher};
 use super::removal;
 use super::runtime::{Runtime, TaskClass};
-use super::settings::StoreSettings;
+use super::settings::{CompactionSettings, StoreSettings};
 use super::shared::Shared;
 use super::start::{PartitionStart, RecoveredShard, Stopped};
 use super::state::{Closed, Partition};
@@ -106,7 +107,7 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             TaskClass::Housekeeping,
             housekeeping::check_files(shared.clone()),
         );
-        // These two only sleep and look; a stop does not wait for them.
+        // These only sleep and look; a stop does not wait for them, but for a compaction.
         runtime.spawn(
             TaskClass::Foreground,
             commit::watch_idleness(shared.clone()),
@@ -114,6 +115,10 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         runtime.spawn(
             TaskClass::Housekeeping,
             housekeeping::retain(shared.clone(), guard),
+        );
+        runtime.spawn(
+            TaskClass::Housekeeping,
+            compaction::run(shared.clone(), guard),
         );
     }
 
@@ -138,6 +143,11 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         if let Some(partition) = self.shared.state.borrow_mut().partitions.get_mut(&id) {
             partition.log.configure(config);
         }
+    }
+
+    /// From the next look for logs to compact on.
+    pub fn configure_compaction(&self, compaction: CompactionSettings) {
+        self.shared.compaction.set(compaction);
     }
 
     /// Makes room for so many partitions that are about to be created. False: they must not be.

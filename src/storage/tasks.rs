@@ -78,6 +78,16 @@ pub(super) async fn in_class<R: Runtime, O: 'static>(
     output.expect("the task has ended")
 }
 
+/// Part of a task that a stop waits for.
+pub(super) struct Entered(Running);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        self.0.ended.notify();
+    }
+}
+
 /// Counts tasks of a store, so that a stop can wait for the last of them.
 #[derive(Clone, Default)]
 pub(super) struct Running {
@@ -92,13 +102,17 @@ impl Running {
         class: TaskClass,
         task: impl Future<Output = ()> + 'static,
     ) {
-        self.count.set(self.count.get() + 1);
-        let running = self.clone();
+        let entered = self.enter();
         runtime.spawn(class, async move {
             task.await;
-            running.count.set(running.count.get() - 1);
-            running.ended.notify();
+            drop(entered);
         });
+    }
+
+    /// Counts as a task until what is answered is dropped.
+    pub(super) fn enter(&self) -> Entered {
+        self.count.set(self.count.get() + 1);
+        Entered(self.clone())
     }
 
     pub(super) async fn all_ended(&self) {

@@ -10,13 +10,22 @@ use crate::record::{BatchHeader, Batches, crc_matches};
 use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 
+/// Whether each batch begins with the offset after the last one's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Density {
+    Dense,
+    /// Compaction has taken batches away.
+    Gaps,
+}
+
 /// Bytes from a batch's first on, as far as they were read.
 pub(super) struct Window<'a> {
     /// Where they begin in the file, and where the file's batches end.
     pub(super) position: u64,
     pub(super) end: u64,
-    /// The offset that comes next.
+    /// The offset that comes next, at least.
     expected: Offset,
+    density: Density,
     epochs: &'a EpochTable,
     held: BytesMut,
     /// Of the bytes at hand: walked over, and to be kept.
@@ -29,11 +38,13 @@ impl<'a> Window<'a> {
         (position, expected): (u64, Offset),
         end: u64,
         epochs: &'a EpochTable,
+        density: Density,
     ) -> Window<'a> {
         Window {
             position,
             end,
             expected,
+            density,
             epochs,
             held: BytesMut::new(),
             walked: 0,
@@ -61,8 +72,11 @@ impl<'a> Window<'a> {
                 return Err(self.damaged());
             };
             let epoch = self.epochs.epoch_at(header.base_offset);
-            let is_in_place = header.base_offset == self.expected
-                && epoch.is_none_or(|epoch| epoch == header.leader_epoch);
+            let is_next = match self.density {
+                Density::Dense => header.base_offset == self.expected,
+                Density::Gaps => header.base_offset >= self.expected,
+            };
+            let is_in_place = is_next && epoch.is_none_or(|epoch| epoch == header.leader_epoch);
             if !is_in_place || !crc_matches(batch) {
                 return Err(self.damaged());
             }

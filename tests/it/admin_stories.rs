@@ -142,7 +142,7 @@ fn impossible_topics() -> Vec<(CreatableTopic, ErrorCode)> {
         (elsewhere, ErrorCode::InvalidReplicaAssignment),
         (configured("unknown-key", "no.such.key", "1"), config),
         (configured("bad-value", "segment.bytes", "-5"), config),
-        (configured("compacted", "cleanup.policy", "compact"), config),
+        (configured("bad-policy", "cleanup.policy", "squash"), config),
     ]
 }
 

@@ -151,7 +151,7 @@ fn a_bad_value_changes_nothing_of_its_resource() {
         ("retention.ms", SET, Some("soon")),
         ("segment.bytes", SET, Some("1")),
         ("no.such.key", SET, Some("1")),
-        ("cleanup.policy", SET, Some("compact")),
+        ("cleanup.policy", SET, Some("squash")),
         ("message.timestamp.type", SET, Some("Never")),
         ("retention.ms", APPEND, Some("1")),
     ];

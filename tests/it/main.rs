@@ -6,6 +6,7 @@ mod harness;
 mod hostile;
 
 mod admin_stories;
+mod compaction_stories;
 mod config_stories;
 mod damage_stories;
 mod durability_stories;

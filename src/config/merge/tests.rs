@@ -182,10 +182,10 @@ const REFUSALS: &[(&str, &str, &str)] = &[
              Value must be at least 1",
     ),
     (
-        "[kafka]\nlog.cleanup.policy = \"compact\"\n",
+        "[kafka]\nlog.cleanup.policy = \"squash\"\n",
         "",
-        "ottla.toml, line 2: Invalid value compact for configuration log.cleanup.policy: \
-             compaction is not available in this release; use delete",
+        "ottla.toml, line 2: Invalid value squash for configuration log.cleanup.policy: \
+             String must be one of: compact, delete",
     ),
     (
         "",

@@ -147,9 +147,9 @@ fn what_does_not_work_is_refused_and_says_why() {
         ),
         (
             "cleanup.policy",
-            "compact,delete",
-            "Invalid value compact for configuration cleanup.policy: compaction is not available \
-             in this release; use delete",
+            "compact,squash",
+            "Invalid value squash for configuration cleanup.policy: String must be one of: \
+             compact, delete",
         ),
         (
             "ottla.durability",

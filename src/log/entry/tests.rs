@@ -35,6 +35,21 @@ fn changes() -> Vec<Change> {
             offset: Offset(100),
             replica: 3,
         },
+        Change::Replace(ReplaceChange {
+            name: SegmentName {
+                base: Offset(5),
+                rewrite: 2,
+            },
+            until: Offset(90),
+            compacted: Offset(80),
+            bytes: 700,
+            first_timestamp: Timestamp(11),
+            largest: LargestTimestamp {
+                timestamp: Timestamp(12),
+                batch: Some(Offset(7)),
+            },
+            index,
+        }),
     ]
 }
 

@@ -4,6 +4,7 @@ use crate::base::ids::ProducerId;
 use crate::log::index::IndexEntry;
 use crate::log::testing::{PARTITION, batch, batch_of};
 
+mod replacement;
 mod world;
 
 fn log() -> PartitionLog {

@@ -162,6 +162,11 @@ impl Replayed {
                 }
             }
             Change::Reset { .. } => self.images.clear(),
+            Change::Replace(replace) => {
+                // What was in those segments is in another file, which was synced before.
+                let gone = replace.name.base..replace.until;
+                self.images.retain(|base, _| !gone.contains(base));
+            }
             _ => {}
         }
         Ok(())

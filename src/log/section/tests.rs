@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::ids::ProducerId;
 use crate::base::time::Timestamp;
+use crate::log::segment::SegmentName;
 use crate::log::testing::{PARTITION, batch_of};
 use crate::record::StampedBatch;
 
@@ -190,6 +191,11 @@ fn wrong_places(end: Position) -> Vec<Change> {
         roll(10, 150),
         seal(30, 100),
         seal(10, 149),
+        replaced(0, 31, 1),
+        replaced(0, 20, 1),
+        replaced(5, 30, 1),
+        replaced(10, 10, 1),
+        replaced(30, 31, 1),
     ]
 }
 
@@ -260,4 +266,95 @@ fn a_segment_that_retention_took_may_still_be_sealed() {
         },
     );
     assert_eq!(section.segments[0].index, Some(index));
+}
+
+fn replaced(base: i64, until: i64, rewrite: u32) -> Change {
+    Change::Replace(ReplaceChange {
+        name: SegmentName {
+            base: Offset(base),
+            rewrite,
+        },
+        until: Offset(until),
+        compacted: Offset(until - 1),
+        bytes: 70,
+        first_timestamp: Timestamp(5),
+        largest: LargestTimestamp {
+            timestamp: Timestamp(9),
+            batch: Some(Offset(base + 1)),
+        },
+        index: SideFile { bytes: 64, crc: 1 },
+    })
+}
+
+#[test]
+fn closed_segments_become_one_and_the_rest_stays() {
+    let mut section = story();
+    apply(&mut section, replaced(0, 30, 1));
+    assert_eq!(shape(&section), [(0, 70), (30, 100)]);
+    let segment = section.segments[0];
+    assert!(segment.finished && segment.name().is_rewritten());
+    assert_eq!(segment.largest.batch, Some(Offset(1)));
+    assert_eq!(section.compacted, Offset(29));
+    let behind = Position {
+        segment: Offset(30),
+        byte: 0,
+    };
+    assert_eq!(section.synced, behind, "what is read from a file is synced");
+    assert_eq!(
+        (section.log_start, section.next_offset),
+        (Offset(0), Offset(31))
+    );
+    let mut bytes = Vec::new();
+    section.encode(Stand::AsIs, &mut bytes);
+    assert_eq!(Section::decode(&bytes), Some(section.clone()));
+    for len in 0..bytes.len() {
+        assert_eq!(Section::decode(&bytes[..len]), None, "{len}");
+    }
+    // The seal of a segment that compaction took, and of one that it wrote anew, comes too late.
+    for base in [0, 10] {
+        let index = SideFile { bytes: 96, crc: 7 };
+        let (base, bytes) = (Offset(base), 150);
+        apply(&mut section, Change::Sealed { base, bytes, index });
+    }
+    assert_eq!(section.segments[0].index, segment.index);
+    append(&mut section, batch_of(31, 1, 80, 3, ProducerId::NONE, -1));
+}
+
+#[test]
+fn retention_may_be_faster_than_compaction() {
+    let mut section = story();
+    apply(&mut section, Change::LogStart(Offset(12)));
+    apply(&mut section, replaced(0, 30, 1));
+    assert_eq!(
+        shape(&section),
+        [(0, 70), (30, 100)],
+        "the first that went is in it too"
+    );
+    assert_eq!(section.log_start, Offset(12));
+    let mut section = story();
+    apply(&mut section, Change::LogStart(Offset(30)));
+    let before = section.clone();
+    apply(&mut section, replaced(0, 30, 1));
+    assert_eq!(
+        shape(&section),
+        shape(&before),
+        "nothing was left to replace"
+    );
+}
+
+#[test]
+fn a_cut_into_a_rewritten_segment_goes_on_in_its_file() {
+    for (end, byte) in [(2, 40), (0, 0)] {
+        let mut section = story();
+        apply(&mut section, replaced(0, 10, 4));
+        let at = Position {
+            segment: Offset(0),
+            byte,
+        };
+        let end = Offset(end);
+        apply(&mut section, Change::Truncate { end, at });
+        assert_eq!(section.active().name().rewrite, 4);
+        assert_eq!(section.compacted, end);
+        assert!(!section.active().finished);
+    }
 }

@@ -76,8 +76,8 @@ impl<'a> SegmentWalk<'a> {
         segment: &'a Segment,
     ) -> Result<SegmentWalk<'a>, Failure> {
         let (section, id) = (&replayed.section, replayed.section.id);
-        let log_path = segment_path(directory.root(), id, segment.base, SegmentFileKind::Log);
-        let index_path = segment_path(directory.root(), id, segment.base, SegmentFileKind::Index);
+        let path = |kind| segment_path(directory.root(), id, segment.name(), kind);
+        let (log_path, index_path) = (path(SegmentFileKind::Log), path(SegmentFileKind::Index));
         let file = match File::open(&log_path) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -170,7 +170,7 @@ impl<'a> SegmentWalk<'a> {
             }
         }
         let end = self.section.segment_end(self.segment.base);
-        if damage.is_none() && expected != end {
+        if damage.is_none() && expected != end && !self.has_gaps() {
             damage = Some(Damage {
                 position: at,
                 from: expected,
@@ -190,7 +190,13 @@ impl<'a> SegmentWalk<'a> {
         fault.claimed.or(chunk.map(|chunk| chunk.position))
     }
 
-    /// The batch at this place, which has to be that of this offset; behind damage, of any that is not below.
+    /// Compaction has taken batches away: the others need not be dense.
+    fn has_gaps(&self) -> bool {
+        self.segment.name().is_rewritten()
+    }
+
+    /// The batch at this place, which has to be that of this offset; behind damage, or where compaction was, of any that is
+    /// not below.
     fn look(
         &mut self,
         at: u64,
@@ -227,7 +233,7 @@ impl<'a> SegmentWalk<'a> {
             return Err(fault("the batch fails its CRC".into()));
         }
         let offset = header.base_offset;
-        let is_in_place = match is_behind_damage {
+        let is_in_place = match is_behind_damage || self.has_gaps() {
             true => offset >= expected && header.next_offset() <= segment_end,
             false => offset == expected,
         };

@@ -18,6 +18,7 @@ fn rules() -> BatchRules {
             before_max_ms: i64::MAX,
             after_max_ms: HOUR_MS,
         },
+        keys_required: false,
         now: NOW,
     }
 }

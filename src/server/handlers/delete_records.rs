@@ -1,5 +1,5 @@
 //! DeleteRecords 0-2: raises the first readable offset. Answered when the new start is durable; -1 means everything
-//! that is committed.
+//! that is committed. Of a topic that is compacted and never deletes, no records are deleted: POLICY_VIOLATION.
 
 use super::by_shard::{ByShard, results_of};
 use super::topics;
@@ -86,6 +86,10 @@ fn cut(
         .topic(name)
         .ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let partition = topics::partition(topic, part.partition_index)?;
+    // The newest record of each key is what such a topic promises to keep.
+    if !topic.config.cleanup.delete && !topic.internal {
+        return Err(ErrorCode::PolicyViolation);
+    }
     match part.offset {
         -1 => Ok((partition, CutAt::HighWatermark)),
         0.. => Ok((partition, CutAt::Offset(Offset(part.offset)))),

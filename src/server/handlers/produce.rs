@@ -1,7 +1,8 @@
 //! Produce 3-13 (0-2 are advertised for the sake of old librdkafka, and refused).
 //!
 //! `acks=1` waits for the same commit as `acks=all`. Exactly one record batch of format 2 per partition, any codec, zstd
-//! from version 7 on; what the records say is not looked at. Transactional batches are refused before the append.
+//! from version 7 on; what the records say is not looked at, except in compacted topics, where each needs a key.
+//! Transactional batches are refused before the append.
 //! Deviation from Kafka: the request's timeout is at least [`TIMEOUT_MS_MIN`], because every answer waits for the disk.
 
 use super::by_shard::{ByShard, Sent, results_of};
@@ -17,8 +18,8 @@ use crate::server::reply_queue::{Dispatched, Reply};
 use crate::shard::request::{Appended, ProduceError, ProduceItem, Request};
 use crate::wire::ErrorCode;
 use crate::wire::messages::produce::{
-    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
-    TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
+    ProduceResponse, TopicProduceResponse,
 };
 use bytes::Bytes;
 use std::time::Duration;
@@ -154,6 +155,7 @@ fn batch(
             before_max_ms: config.timestamp_before_max_ms,
             after_max_ms: config.timestamp_after_max_ms,
         },
+        keys_required: config.cleanup.compact,
         now,
     };
     validate(records, &rules).map_err(|rejection| errors::batch(&rejection))
@@ -195,8 +197,14 @@ fn not_sent(unanswered: Unanswered) -> Refusal {
 }
 
 fn refused_partition(call: &Call, image: &Image, refusal: Refusal) -> PartitionProduceResponse {
+    let to_blame = refusal.record.map(|record| BatchIndexAndErrorMessage {
+        batch_index: i32::try_from(record).expect("records of a batch are counted in 31 bits"),
+        batch_index_error_message: Some(refusal.message.clone()),
+        ..BatchIndexAndErrorMessage::default()
+    });
     let mut partition = PartitionProduceResponse {
         error_code: call.code(refusal.code),
+        record_errors: to_blame.into_iter().collect(),
         base_offset: Offset::NONE.0,
         error_message: Some(refusal.message),
         ..PartitionProduceResponse::default()

@@ -6,13 +6,12 @@ use super::Recovery;
 use super::partition_files::{cut_index, names};
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{Life, PartitionId};
-use crate::base::offset::Offset;
 use crate::log::epoch_table::EpochTable;
 use crate::log::paths::{partition_folder, segment_path};
 use crate::log::recovery::replay::Replayed;
 use crate::log::recovery::salvage::Salvage;
 use crate::log::section::Section;
-use crate::log::segment::SegmentFileKind;
+use crate::log::segment::{SegmentFileKind, SegmentName};
 use crate::storage::disk::{Disk, DiskFile};
 use crate::storage::errors::{OpenError, ReadError};
 use crate::storage::offline::report_accepted;
@@ -25,7 +24,7 @@ use std::path::Path;
 /// A segment file as it was found.
 #[derive(Clone, Copy)]
 struct Found {
-    base: Offset,
+    name: SegmentName,
     len: u64,
 }
 
@@ -54,21 +53,26 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             self.settings.limits.index_chunk_bytes,
         );
         let mut salvage = Salvage::new(before, epoch_max);
-        let bases: Vec<Offset> = found.iter().map(|found| found.base).collect();
-        let first = salvage.first_of(&bases);
-        for found in found.iter().filter(|found| Some(found.base) >= first) {
-            if !salvage.begin_segment(found.base) {
+        let names: Vec<SegmentName> = found.iter().map(|found| found.name).collect();
+        for name in salvage.order(&names) {
+            if salvage.is_stale(name) {
+                continue;
+            }
+            if !salvage.begin_segment(name) {
                 break;
             }
+            let found = found.iter().find(|found| found.name == name);
+            let found = found.expect("one of those that were found");
             self.salvage_file(&reader, id, *found, &mut salvage).await?;
         }
         reader.close().await?;
         let section = salvage.finish();
-        for Found { base, len } in found {
-            let kept = section.segments.iter().find(|segment| segment.base == base);
+        for Found { name, len } in found {
+            let mut segments = section.segments.iter();
+            let kept = segments.find(|segment| segment.name() == name);
             match kept.map(|segment| segment.bytes) {
-                None => self.move_segment(id, base, life).await?,
-                Some(end) if len > end => self.cut_segment(id, base, end, life).await?,
+                None => self.move_segment(id, name, life).await?,
+                Some(end) if len > end => self.cut_segment(id, name, end, life).await?,
                 Some(_) => {}
             }
         }
@@ -80,14 +84,14 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     async fn find_files(&self, id: PartitionId) -> Result<Vec<Found>, OpenError> {
         let names = names(self.disk, &partition_folder(self.root(), id)).await?;
         let mut found = Vec::new();
-        for (base, kind) in names.into_values() {
+        for (name, kind) in names.into_values() {
             if kind == SegmentFileKind::Log {
-                let path = segment_path(self.root(), id, base, kind);
+                let path = segment_path(self.root(), id, name, kind);
                 let file = self.open(&path).await?;
                 file.sync().await?;
                 let len = file.len().await?;
                 file.close().await?;
-                found.push(Found { base, len });
+                found.push(Found { name, len });
             }
         }
         Ok(found)
@@ -106,8 +110,8 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         salvage: &mut Salvage,
     ) -> Result<(), OpenError> {
         let view = SegmentView {
-            path: segment_path(self.root(), id, found.base, SegmentFileKind::Log),
-            base: found.base,
+            path: segment_path(self.root(), id, found.name, SegmentFileKind::Log),
+            name: found.name,
             synced: found.len,
             // The log is read to learn them.
             epochs: EpochTable::default(),
@@ -120,7 +124,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
             // The first batch that is not sound ends the log.
             Ok(()) | Err(ReadError::Damaged { .. }) => Ok(()),
             Err(ReadError::Disk(error)) => Err(OpenError::Disk(error)),
-            Err(ReadError::Unknown | ReadError::OutOfRange { .. }) => {
+            Err(ReadError::Unknown | ReadError::OutOfRange { .. } | ReadError::Replaced) => {
                 unreachable!("the reader of segments knows no partitions")
             }
         }
@@ -129,13 +133,13 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     async fn move_segment(
         &self,
         id: PartitionId,
-        base: Offset,
+        name: SegmentName,
         life: Life,
     ) -> Result<(), OpenError> {
         let folder = partition_folder(self.root(), id);
-        for (name, (of, _)) in names(self.disk, &folder).await? {
-            if of == base {
-                move_aside(self.disk, self.root(), life, &folder.join(name)).await?;
+        for (file, (of, _)) in names(self.disk, &folder).await? {
+            if of == name {
+                move_aside(self.disk, self.root(), life, &folder.join(file)).await?;
             }
         }
         Ok(())
@@ -145,13 +149,13 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     async fn cut_segment(
         &self,
         id: PartitionId,
-        base: Offset,
+        name: SegmentName,
         end: u64,
         life: Life,
     ) -> Result<(), OpenError> {
-        let path = segment_path(self.root(), id, base, SegmentFileKind::Log);
+        let path = segment_path(self.root(), id, name, SegmentFileKind::Log);
         copy_aside(self.disk, self.root(), life, &path, end..u64::MAX).await?;
-        cut_index(self.disk, self.runtime, self.settings, id, base, end)
+        cut_index(self.disk, self.runtime, self.settings, id, name, end)
             .await
             .map_err(|error| self.describe(error))?;
         let file = self.open(&path).await?;
@@ -165,7 +169,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
 /// Whether a segment of the log has not all of its bytes in its file.
 fn is_short(section: &Section, found: &[Found]) -> bool {
     section.segments.iter().any(|segment| {
-        let file = found.iter().find(|found| found.base == segment.base);
+        let file = found.iter().find(|found| found.name == segment.name());
         file.map_or(0, |file| file.len) < segment.bytes
     })
 }

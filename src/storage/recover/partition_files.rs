@@ -7,8 +7,10 @@ use crate::log::index::{INDEX_ENTRY_BYTES, INDEX_HEADER_BYTES, decode_index};
 use crate::log::offline::OfflineReason;
 use crate::log::paths::{partition_folder, segment_path};
 use crate::log::recovery::replay::{Image, Replayed};
-use crate::log::segment::{Segment, SegmentFileKind, parse_segment_file_name};
-use crate::storage::disk::{Disk, DiskError, DiskFile};
+use crate::log::segment::{
+    Segment, SegmentFileKind, SegmentName, parse_segment_file_name, parse_unfinished_name,
+};
+use crate::storage::disk::{DirectoryEntry, Disk, DiskError, DiskFile};
 use crate::storage::index_tail::read_index;
 use crate::storage::runtime::Runtime;
 use crate::storage::segment_file::{WriteError, create_partition_folder, open_for_writing};
@@ -91,10 +93,10 @@ async fn find_short<D: Disk, R: Runtime>(
     runtime: &R,
     root: &Path,
     id: PartitionId,
-    names: &BTreeMap<String, (Offset, SegmentFileKind)>,
+    names: &FileNames,
     task: &Task<'_>,
 ) -> Result<Option<Offset>, WriteError> {
-    let base = task.segment.base;
+    let name = task.segment.name();
     let wanted = task
         .image
         .as_ref()
@@ -104,16 +106,16 @@ async fn find_short<D: Disk, R: Runtime>(
     }
     if !names
         .values()
-        .any(|name| *name == (base, SegmentFileKind::Log))
+        .any(|found| *found == (name, SegmentFileKind::Log))
     {
-        return Ok(Some(base));
+        return Ok(Some(name.base));
     }
-    let path = segment_path(root, id, base, SegmentFileKind::Log);
+    let path = segment_path(root, id, name, SegmentFileKind::Log);
     let file = open_for_writing(disk, runtime, &path).await?;
     file.sync().await?;
     let len = file.len().await?;
     file.close().await?;
-    Ok((len < wanted).then_some(base))
+    Ok((len < wanted).then_some(name.base))
 }
 
 async fn complete_segment<D: Disk, R: Runtime>(
@@ -123,11 +125,11 @@ async fn complete_segment<D: Disk, R: Runtime>(
     id: PartitionId,
     task: &Task<'_>,
 ) -> Result<(), WriteError> {
-    let base = task.segment.base;
-    let path = segment_path(&settings.root, id, base, SegmentFileKind::Log);
+    let name = task.segment.name();
+    let path = segment_path(&settings.root, id, name, SegmentFileKind::Log);
     let file = open_for_writing(disk, runtime, &path).await?;
     if let Some(image) = &task.image {
-        cut_index(disk, runtime, settings, id, base, image.start).await?;
+        cut_index(disk, runtime, settings, id, name, image.start).await?;
         let len = file.len().await?;
         let end = block_ceil(task.segment.bytes);
         if len < end {
@@ -155,15 +157,15 @@ pub(super) async fn cut_index<D: Disk, R: Runtime>(
     runtime: &R,
     settings: &OpenSettings,
     id: PartitionId,
-    base: Offset,
+    name: SegmentName,
     end: u64,
 ) -> Result<(), WriteError> {
-    let path = segment_path(&settings.root, id, base, SegmentFileKind::Index);
+    let path = segment_path(&settings.root, id, name, SegmentFileKind::Index);
     let bytes = read_index(disk, &path).await?;
     if bytes.is_empty() {
         return Ok(());
     }
-    let entries = decode_index(&bytes, base, settings.limits.index_chunk_bytes, end);
+    let entries = decode_index(&bytes, name.base, settings.limits.index_chunk_bytes, end);
     let kept = match entries.len() {
         0 => 0,
         count => INDEX_HEADER_BYTES + count * INDEX_ENTRY_BYTES,
@@ -175,37 +177,50 @@ pub(super) async fn cut_index<D: Disk, R: Runtime>(
     Ok(())
 }
 
-/// Removes files of segments that the log no longer has: below its start, or above a cut.
+/// Removes files of segments that the log does not have: below its start, above a cut, replaced by compaction, or
+/// written by one that did not come to its end.
 async fn remove_strays<D: Disk>(
     disk: &D,
     root: &Path,
     replayed: &Replayed,
-    names: &BTreeMap<String, (Offset, SegmentFileKind)>,
+    names: &FileNames,
 ) -> Result<(), DiskError> {
     let section = &replayed.section;
     let folder = partition_folder(root, section.id);
-    for (name, (base, _)) in names {
-        if section.segments.iter().all(|segment| segment.base != *base) {
-            disk.remove_file(&folder.join(name)).await?;
+    for (file, (name, _)) in names {
+        if section
+            .segments
+            .iter()
+            .all(|segment| segment.name() != *name)
+        {
+            disk.remove_file(&folder.join(file)).await?;
+        }
+    }
+    for entry in list(disk, &folder).await? {
+        if parse_unfinished_name(&entry.name).is_some() {
+            disk.remove_file(&folder.join(entry.name)).await?;
         }
     }
     Ok(())
 }
 
-pub(super) async fn names<D: Disk>(
-    disk: &D,
-    folder: &Path,
-) -> Result<BTreeMap<String, (Offset, SegmentFileKind)>, DiskError> {
-    let entries = match disk.list(folder).await {
-        Ok(entries) => entries,
-        Err(DiskError::NotFound { .. }) => return Ok(BTreeMap::new()),
-        Err(error) => return Err(error),
-    };
+/// The files of segments in a folder, and what their names say.
+pub(super) type FileNames = BTreeMap<String, (SegmentName, SegmentFileKind)>;
+
+pub(super) async fn names<D: Disk>(disk: &D, folder: &Path) -> Result<FileNames, DiskError> {
+    let entries = list(disk, folder).await?;
     let ours = entries.into_iter().filter_map(|entry| {
         let parsed = parse_segment_file_name(&entry.name)?;
         Some((entry.name, parsed))
     });
     Ok(ours.collect())
+}
+
+async fn list<D: Disk>(disk: &D, folder: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
+    match disk.list(folder).await {
+        Err(DiskError::NotFound { .. }) => Ok(Vec::new()),
+        entries => entries,
+    }
 }
 
 async fn sync_folder<D: Disk>(disk: &D, folder: &Path) -> Result<(), DiskError> {

@@ -50,6 +50,7 @@ impl State {
             return false;
         }
         self.unlapped = 0;
+        self.lap_asked = false;
         self.lap = Lap::Capturing(Capturing {
             waiting: self.partitions.keys().copied().collect(),
             captured: CapturedLap {

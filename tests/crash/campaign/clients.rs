@@ -2,6 +2,7 @@
 
 use super::broker::{Admin, Shards, read_range};
 use super::coverage::Coverage;
+use super::left::Moment;
 use super::model::{Model, Written};
 use super::shard::{Refused, checked};
 use super::topics::Topics;
@@ -37,6 +38,8 @@ pub struct Plan {
     pub deletes_topic: bool,
     /// How long everybody rests between two calls, at most.
     pub pause_micros_max: u64,
+    /// Every record has one of so many keys, and some delete theirs.
+    pub keys: Option<u64>,
 }
 
 /// Clones are the same clients.
@@ -199,10 +202,8 @@ impl Clients {
     fn check_read(&self, id: PartitionId, from: Offset, end: Offset, bytes: &[u8]) {
         let mut model = self.model.borrow_mut();
         let log = model.log(id);
-        assert!(
-            bytes == log.bytes(from, end),
-            "{id}: {from}..{end} reads back wrong"
-        );
+        let read = log.check_read(from, end, bytes, Moment::Running);
+        read.unwrap_or_else(|wrong| panic!("{id}: {wrong}"));
         let last = log.last_base_offset(end);
         model.answered(id, last);
         self.coverage.borrow_mut().reads += 1;
@@ -420,7 +421,12 @@ impl Producer {
     fn batch(&self, sequence: Option<i32>) -> ValidBatch {
         let now = self.clients.runtime.now().wall;
         let mut prng = self.prng.borrow_mut();
-        let mut builder = BatchBuilder::new(Codec::None);
+        let keys = self.clients.plan.keys;
+        let codec = match keys {
+            Some(_) => Codec::ALL[prng.below(Codec::ALL.len() as u64) as usize],
+            None => Codec::None,
+        };
+        let mut builder = BatchBuilder::new(codec);
         if let Some(sequence) = sequence {
             builder = builder.producer(self.id, ProducerEpoch(0), sequence);
         }
@@ -430,7 +436,13 @@ impl Producer {
             let value = vec![letter; 1 + prng.below(scale) as usize];
             // Clients' clocks differ.
             let stamp = Timestamp(now.0 - prng.below(50) as i64);
-            builder.push(&NewRecord::value(stamp, &value));
+            let key = keys.map(|keys| prng.below(keys).to_be_bytes());
+            let is_marker = keys.is_some() && prng.chance(15);
+            builder.push(&NewRecord {
+                key: key.as_ref().map(|key| &key[..]),
+                value: (!is_marker).then_some(&value),
+                ..NewRecord::value(stamp, &value)
+            });
         }
         checked(&builder.build(), now)
     }

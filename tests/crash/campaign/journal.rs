@@ -22,6 +22,7 @@ counters! {
         sealed,
         epoch_starts,
         log_starts,
+        replaced,
         drops,
         snapshots,
         /// Cycles with batches of more than one partition.
@@ -98,6 +99,7 @@ impl JournalWatch {
             FoundBody::Change(Change::Sealed { .. }) => &mut counters.sealed,
             FoundBody::Change(Change::EpochStart { .. }) => &mut counters.epoch_starts,
             FoundBody::Change(Change::LogStart(_)) => &mut counters.log_starts,
+            FoundBody::Change(Change::Replace(_)) => &mut counters.replaced,
             FoundBody::Change(Change::Drop) => &mut counters.drops,
             other => panic!("one replica never writes {other:?}"),
         };

@@ -7,9 +7,11 @@
 
 mod broker;
 mod clients;
+mod compaction;
 mod coverage;
 mod damage;
 mod journal;
+mod left;
 mod life;
 mod model;
 mod run;

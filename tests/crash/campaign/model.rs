@@ -33,6 +33,8 @@ pub struct LogModel {
     pub log_start: Offset,
     /// Log starts asked for and not answered yet, in order.
     pub log_starts_asked: Vec<Offset>,
+    /// Records that a later one of their key makes void may be gone.
+    pub is_compacted: bool,
 }
 
 /// A batch of the model's own producer table.
@@ -52,9 +54,19 @@ pub struct Model {
     pub logs: BTreeMap<PartitionId, LogModel>,
     topics: Topics,
     topic_changes_asked: Vec<Change>,
+    /// All its logs are.
+    is_compacted: bool,
 }
 
 impl Model {
+    /// Of logs that are compacted, or not.
+    pub fn new(is_compacted: bool) -> Model {
+        Model {
+            is_compacted,
+            ..Model::default()
+        }
+    }
+
     pub fn append(&mut self, id: PartitionId, batch: &StampedBatch) {
         let log = self.log(id);
         assert_eq!(
@@ -128,7 +140,11 @@ impl Model {
     }
 
     pub fn log(&mut self, id: PartitionId) -> &mut LogModel {
-        self.logs.entry(id).or_default()
+        let new = LogModel {
+            is_compacted: self.is_compacted,
+            ..LogModel::default()
+        };
+        self.logs.entry(id).or_insert(new)
     }
 }
 

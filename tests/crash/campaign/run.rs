@@ -9,7 +9,7 @@ use super::model::Model;
 use crate::sim::{DiskCounters, SimDisk, World};
 use ottla::base::limits::Limits;
 use ottla::base::prng::Prng;
-use ottla::log::log_config::LogConfig;
+use ottla::log::log_config::{CompactionConfig, LogConfig};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use std::time::Duration;
 const LIVES_MAX: u64 = 120;
 const CUTS_MIN: u64 = 18;
 const RING_LAPS_MIN: u64 = 3;
+/// Different keys of a partition that is compacted.
+const KEYS: u64 = 40;
 
 /// A run and what it did.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,7 @@ struct Run {
     witness: Witness,
     journal: Rc<RefCell<JournalWatch>>,
     log_config: LogConfig,
+    compaction_map_bytes: usize,
     shards: u16,
 }
 
@@ -72,7 +75,7 @@ impl Run {
         let process = world.start_process();
         let mut prng = Prng::new(seed ^ 0xfa01_7500);
         let witness = Witness {
-            model: Rc::new(RefCell::new(Model::default())),
+            model: Rc::new(RefCell::new(Model::new(seed % 3 == 1))),
             coverage: Rc::default(),
             phase: Rc::new(Cell::new(Phase::Ended)),
             stores: Rc::default(),
@@ -89,7 +92,10 @@ impl Run {
                 segment_ms: if prng.chance(30) { 100 } else { u64::MAX },
                 retention_ms: prng.chance(20).then_some(500),
                 retention_bytes: prng.chance(20).then_some(32 << 10),
+                compaction: (seed % 3 == 1).then(|| compaction(seed / 3)),
             },
+            // Sometimes too little for all the keys.
+            compaction_map_bytes: if seed.is_multiple_of(2) { 1 << 20 } else { 800 },
             world,
             prng,
             witness,
@@ -108,6 +114,7 @@ impl Run {
             && disk.kills > 0
             && disk.late_segment_writes > 0
             && journal.rolls > 0
+            && (self.log_config.compaction.is_none() || journal.replaced > 0)
             && journal.lead_ins > 0
             && coverage.cuts_in_recovery > 1
             && coverage.cuts_while_serving > 1
@@ -207,6 +214,7 @@ impl Run {
                 value_bytes_max: 200 << prng.below(7),
                 deletes_topic: purpose == Purpose::Deletion || prng.chance(30),
                 pause_micros_max: 50 << prng.below(7),
+                keys: self.log_config.compaction.map(|_| KEYS),
             },
             cut_after: (by_chance && prng.chance(85)).then_some(cut_after),
             cut_at_segment_write: by_segment_write.then_some(1 + prng.below(8)),
@@ -233,6 +241,7 @@ impl Run {
             shards,
             limits: Limits::TINY,
             log_config: self.log_config,
+            compaction_map_bytes: self.compaction_map_bytes,
         }
     }
 
@@ -267,6 +276,16 @@ impl Run {
             disk: self.disk.counters(),
             journal: self.journal.borrow().counters(),
         }
+    }
+}
+
+/// By turns: eager and patient, with and without lags, markers that go at once, soon and never.
+fn compaction(number: u64) -> CompactionConfig {
+    CompactionConfig {
+        dirty_millionths_min: [0, 300_000, 600_000][(number % 3) as usize],
+        lag_ms_min: [0, 0, 30][(number / 3 % 3) as usize],
+        lag_ms_max: [u64::MAX, 40][(number / 9 % 2) as usize],
+        marker_retention_ms: [0, 60, u64::MAX][(number % 3) as usize],
     }
 }
 

@@ -92,6 +92,7 @@ pub fn checked(bytes: &Bytes, now: Timestamp) -> ValidBatch {
             before_max_ms: i64::MAX,
             after_max_ms: i64::MAX,
         },
+        keys_required: false,
         now,
     };
     validate(bytes.clone(), &rules).expect("our clients do not lie")

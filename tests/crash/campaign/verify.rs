@@ -2,6 +2,7 @@
 
 use super::model::{LogModel, SeenBatch, SeenProducers};
 use ottla::base::offset::Offset;
+use ottla::base::time::Timestamp;
 use ottla::log::epoch_table::EpochEntry;
 use ottla::log::producer_table::ProducerTable;
 use ottla::storage::start::PartitionStart;
@@ -44,6 +45,10 @@ pub fn check_start(log: &LogModel, found: &PartitionStart) -> Result<(), String>
         kept.max_timestamp(log_start),
         kept.max_timestamp(Offset::ZERO),
     );
+    let least = match log.is_compacted {
+        true => Timestamp::NONE,
+        false => least,
+    };
     if !(least..=most).contains(&found.max_timestamp) {
         let found = found.max_timestamp;
         return Err(format!(

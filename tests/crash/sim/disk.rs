@@ -72,6 +72,11 @@ impl SimDisk {
         machine.cut_at = events.map(|events| machine.events + events);
     }
 
+    /// Beginnings and ends of changes so far.
+    pub fn events(&self) -> u64 {
+        self.machine.borrow().events
+    }
+
     /// Halts the machine while the given number of segment writes from now has begun and the last has not ended.
     pub fn cut_at_segment_write(&self, writes: Option<u64>) {
         self.machine.borrow_mut().cut_at_segment_write = writes;

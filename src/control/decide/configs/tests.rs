@@ -93,13 +93,7 @@ fn lists_take_and_lose_elements() {
     }
     // A list that is not set begins as its default.
     for (kind, name, value, expected) in [
-        (
-            Append,
-            "cleanup.policy",
-            "compact",
-            "Invalid value compact for configuration cleanup.policy: compaction is not available \
-             in this release; use delete",
-        ),
+        (Append, "cleanup.policy", "compact", "ok"),
         (Append, "cleanup.policy", "delete", "ok"),
         (
             Append,
@@ -246,9 +240,9 @@ fn only_dynamic_broker_configs_change_without_a_restart() {
         ),
         (
             "log.cleanup.policy",
-            "compact",
-            "Invalid value compact for configuration log.cleanup.policy: compaction is not \
-             available in this release; use delete",
+            "squash",
+            "Invalid value squash for configuration log.cleanup.policy: String must be one of: \
+             compact, delete",
         ),
     ] {
         for resource in [Resource::Broker(None), Resource::Broker(Some(NodeId(0)))] {

@@ -257,9 +257,9 @@ fn configs_of_a_new_topic_are_checked() {
             "Invalid value -2 for configuration retention.ms: Value must be at least -1",
         ),
         (
-            &[("cleanup.policy", Some("compact"))],
-            "Invalid value compact for configuration cleanup.policy: compaction is not available \
-             in this release; use delete",
+            &[("cleanup.policy", Some("squash"))],
+            "Invalid value squash for configuration cleanup.policy: String must be one of: \
+             compact, delete",
         ),
         (
             &[("leader.replication.throttled.replicas", Some(&long))],

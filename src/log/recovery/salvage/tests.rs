@@ -20,9 +20,9 @@ fn header(base: i64, records: i32, epoch: i32, sequence: i32) -> BatchHeader {
 /// Segments 0..10 and 10..15.
 fn two_segments(log_start: i64) -> Salvage {
     let mut salvage = Salvage::new(&damaged(log_start), LeaderEpoch(7));
-    assert!(salvage.begin_segment(Offset(0)));
+    assert!(salvage.begin_segment(named(0, 0)));
     assert!(salvage.add(&header(0, 10, 0, 0)));
-    assert!(salvage.begin_segment(Offset(10)));
+    assert!(salvage.begin_segment(named(10, 0)));
     assert!(salvage.add(&header(10, 5, 3, 10)));
     salvage
 }
@@ -61,7 +61,10 @@ fn what_does_not_continue_the_log_ends_it() {
         assert!(!salvage.add(&header), "{what}");
         assert_eq!(salvage.finish().next_offset, Offset(15), "{what}");
     }
-    assert!(!two_segments(0).begin_segment(Offset(20)), "a missing file");
+    assert!(
+        !two_segments(0).begin_segment(named(20, 0)),
+        "a missing file"
+    );
 }
 
 #[test]
@@ -76,14 +79,79 @@ fn what_was_deleted_stays_deleted() {
     );
 }
 
+fn named(base: i64, rewrite: u32) -> SegmentName {
+    SegmentName {
+        base: Offset(base),
+        rewrite,
+    }
+}
+
 #[test]
 fn the_log_begins_with_the_file_of_its_start() {
-    let bases = [Offset(0), Offset(10), Offset(20)];
-    for (log_start, first) in [(0, 0), (15, 10), (20, 20), (99, 20)] {
+    let names = [named(0, 0), named(10, 0), named(20, 0)];
+    for (log_start, first) in [(0, 0), (15, 1), (20, 2), (99, 2)] {
         let salvage = Salvage::new(&damaged(log_start), LeaderEpoch(0));
-        assert_eq!(salvage.first_of(&bases), Some(Offset(first)), "{log_start}");
+        assert_eq!(salvage.order(&names), names[first..], "{log_start}");
     }
     let salvage = Salvage::new(&damaged(5), LeaderEpoch(0));
-    assert_eq!(salvage.first_of(&bases[1..]), Some(Offset(10)));
-    assert_eq!(salvage.first_of(&[]), None);
+    assert_eq!(salvage.order(&names[1..]), names[1..]);
+    assert_eq!(salvage.order(&[]), []);
+}
+
+#[test]
+fn of_several_files_that_say_the_same_one_is_read() {
+    let found = [
+        named(0, 0),
+        named(0, 1),
+        named(10, 0),
+        named(20, 0),
+        named(30, 0),
+    ];
+    let unknown = Salvage::new(&damaged(0), LeaderEpoch(0));
+    assert_eq!(
+        unknown.order(&found)[..2],
+        [named(0, 0), named(10, 0)],
+        "the one that is known"
+    );
+    let mut known = damaged(0);
+    known.segments = [named(0, 1), named(20, 0)]
+        .map(|name| crate::log::segment::Segment {
+            rewrite: name.rewrite,
+            ..crate::log::segment::Segment::new(name.base)
+        })
+        .to_vec();
+    let salvage = Salvage::new(&known, LeaderEpoch(0));
+    let expected = [named(0, 1), named(20, 0), named(30, 0)];
+    assert_eq!(
+        salvage.order(&found),
+        expected,
+        "what compaction replaced is not read"
+    );
+    let without = [named(0, 0), named(10, 0), named(20, 0)];
+    assert_eq!(
+        salvage.order(&without),
+        without,
+        "unless it is all there is"
+    );
+}
+
+#[test]
+fn a_compacted_file_may_have_gaps_and_end_early() {
+    let mut salvage = Salvage::new(&damaged(0), LeaderEpoch(7));
+    assert!(salvage.begin_segment(named(0, 2)));
+    assert!(salvage.add(&header(3, 2, 0, 0)));
+    assert!(salvage.add(&header(8, 1, 3, 9)));
+    assert!(!salvage.add(&header(6, 1, 3, 10)), "offsets rise");
+    assert!(salvage.is_stale(named(5, 0)));
+    assert!(!salvage.is_stale(named(20, 0)));
+    assert!(salvage.begin_segment(named(20, 0)));
+    assert!(
+        !salvage.add(&header(21, 1, 3, 10)),
+        "what was appended is dense"
+    );
+    assert!(salvage.add(&header(20, 1, 3, 10)));
+    let section = salvage.finish();
+    assert_eq!(section.next_offset, Offset(21));
+    let names: Vec<SegmentName> = section.segments.iter().map(|s| s.name()).collect();
+    assert_eq!(names, [named(0, 2), named(20, 0)]);
 }
