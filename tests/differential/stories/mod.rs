@@ -5,6 +5,7 @@
 mod batches;
 mod build;
 mod cluster;
+mod compacted;
 mod configs;
 mod groups;
 mod idempotent;
@@ -35,6 +36,7 @@ pub(crate) const STORIES: &[Story] = &[
     story("limits", log::limits),
     story("refused", log::refused),
     story("damaged", log::damaged),
+    story("compacted", compacted::compacted),
     story("codecs", log::codecs),
     story("times", log::times),
     story("log-walk", log::walk),
