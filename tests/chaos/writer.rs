@@ -18,11 +18,17 @@ const IN_FLIGHT_MAX: usize = 8;
 const POSSIBLY_WRITTEN: [i16; 2] = [7, 20];
 const RECORDS_PER_BATCH_MAX: u64 = 3;
 
+/// What happened in the world, as a count: it says what was before a batch was sent, and what before its answer.
+pub(crate) type Clock = Arc<dyn Fn() -> usize + Send + Sync>;
+
 pub(crate) struct Writer {
     name: usize,
     address: String,
     stopping: Arc<AtomicBool>,
     acknowledged: Arc<AtomicUsize>,
+    clock: Clock,
+    /// Of a value. The largest is three times as long.
+    bytes: usize,
     history: History,
 }
 
@@ -38,8 +44,19 @@ impl Writer {
             address: address.into(),
             stopping,
             acknowledged,
+            clock: Arc::new(|| 0),
+            bytes: 0,
             history: History::default(),
         }
+    }
+
+    pub(crate) fn by_clock(self, clock: Clock) -> Writer {
+        Writer { clock, ..self }
+    }
+
+    /// Values of so many bytes, of twice and of three times as many.
+    pub(crate) fn of_bytes(self, bytes: usize) -> Writer {
+        Writer { bytes, ..self }
     }
 
     pub(crate) fn run(mut self) -> History {
@@ -73,6 +90,7 @@ impl Writer {
             let part = &answer.responses[0].partition_responses[0];
             match part.error_code {
                 0 => {
+                    self.history.sent[index].answered_at = (self.clock)();
                     self.history.sent[index].acknowledged = Some(part.base_offset);
                     self.acknowledged.fetch_add(1, Ordering::Relaxed);
                 }
@@ -87,7 +105,7 @@ impl Writer {
         let number = self.history.sent.len();
         let records = 1 + number as u64 % RECORDS_PER_BATCH_MAX;
         let values: Vec<String> = (0..records)
-            .map(|record| format!("{}:{number}:{record}", self.name))
+            .map(|record| self.value(number, record))
             .collect();
         let batch: Vec<Record> = values
             .iter()
@@ -98,7 +116,22 @@ impl Writer {
             values,
             acknowledged: None,
             refused: None,
+            sent_at: (self.clock)(),
+            answered_at: 0,
         };
         (sent, batches::batch(&batch))
+    }
+
+    /// Its name, repeated: a piece of it in the wrong place would show.
+    fn value(&self, number: usize, record: u64) -> String {
+        let name = format!("{}:{number}:{record}", self.name);
+        let bytes = self.bytes * (1 + number % 3);
+        let more = bytes.saturating_sub(name.len()) / (name.len() + 1);
+        let mut value = name.clone();
+        for _ in 0..more {
+            value.push(' ');
+            value.push_str(&name);
+        }
+        value
     }
 }

@@ -13,6 +13,7 @@ mod durability_stories;
 mod failure_stories;
 mod fetch_session_stories;
 mod fetch_stories;
+mod flip_stories;
 mod flood_stories;
 mod group_stories;
 mod hostile_stories;

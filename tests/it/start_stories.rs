@@ -7,9 +7,9 @@ use crate::harness::mount;
 use crate::harness::operator::TOPIC;
 use crate::harness::wait::wait_until;
 use ottla::wire::messages::metadata::MetadataRequest;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
@@ -137,6 +137,67 @@ fn a_disk_may_be_too_small_to_start_on() {
     refused(
         &mut start.command(),
         &["disk of", "full", "Fix: free space"],
+    );
+}
+
+/// With data in it and without.
+#[test]
+fn a_directory_that_is_read_only_is_named() {
+    let directory = Directory::new("start_read_only_image");
+    let Some(disk) = mount::small_ext4(directory.path(), 512 << 20) else {
+        return;
+    };
+    let data = disk.path().join("data");
+    let mut broker = Broker::start_with("start_read_only", |start| Start { data, ..start });
+    Connection::open(&broker.address).create_topic("kept", 1, &[]);
+    broker.stop();
+    disk.make_read_only();
+    for name in ["data", "fresh"] {
+        let start = Start::in_directory(&disk.path().join(name));
+        let path = format!("/disk/{name}");
+        refused(&mut start.command(), &[&path, "Read-only", "Fix:"]);
+    }
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_named() {
+    let mut broker = Broker::start("start_other_owner");
+    Connection::open(&broker.address).create_topic("kept", 1, &[]);
+    broker.stop();
+    let nobody = [
+        "prlimit",
+        "--memlock=unlimited:unlimited",
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let is_reachable = Command::new(nobody[2])
+        .args(&nobody[3..])
+        .args(["test", "-x"])
+        .arg(binary())
+        .status();
+    if !is_reachable.is_ok_and(|status| status.success()) {
+        println!("skipped: it takes root, and a build that others may run");
+        return;
+    }
+    let data = broker.data().to_owned();
+    let path = data.display().to_string();
+    for (mode, what) in [(0o755, "what is there"), (0o700, "the directory")] {
+        fs::set_permissions(&data, Permissions::from_mode(mode)).expect("ours");
+        let start = Start::in_directory(&data);
+        println!("{what} belongs to somebody else");
+        refused(
+            &mut wrapped(&nobody, &start),
+            &[&path, "Permission denied", "Fix:"],
+        );
+    }
+    broker.restart();
+    assert_eq!(
+        Connection::open(&broker.address)
+            .metadata_of("kept")
+            .error_code,
+        0
     );
 }
 

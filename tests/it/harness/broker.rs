@@ -113,7 +113,8 @@ impl Broker {
     pub fn start_with(test: &str, adapt: impl FnOnce(Start) -> Start) -> Broker {
         let directory = Directory::new(test);
         let start = adapt(Start::in_directory(&directory.path().join("data")));
-        let (child, ready) = spawn_until_ready(&start, &directory, 1);
+        let (child, ready) = spawn_until_ready(&start, &directory, 1)
+            .unwrap_or_else(|(status, log)| panic!("no ready line but {status}\n{log}"));
         Broker {
             address: ready.kafka,
             admin: ready.admin,
@@ -131,14 +132,21 @@ impl Broker {
     }
 
     pub fn restart_with(&mut self, adapt: impl FnOnce(Start) -> Start) {
+        self.start = adapt(self.start.clone());
+        let started = self.try_restart();
+        started.unwrap_or_else(|(status, log)| panic!("no ready line but {status}\n{log}"));
+    }
+
+    /// The next life, or with what status the process ended in place of one, and its log.
+    pub fn try_restart(&mut self) -> Result<(), (ExitStatus, String)> {
         self.lives += 1;
         self.start.listen = self.address.clone();
-        self.start = adapt(self.start.clone());
-        let (child, ready) = spawn_until_ready(&self.start, &self.directory, self.lives);
+        let (child, ready) = spawn_until_ready(&self.start, &self.directory, self.lives)?;
         self.child = child;
         self.address = ready.kafka;
         self.admin = ready.admin;
         self.ready_line = ready.line;
+        Ok(())
     }
 
     pub fn kill(&mut self) {
@@ -228,7 +236,11 @@ struct Ready {
     admin: String,
 }
 
-fn spawn_until_ready(start: &Start, directory: &Directory, life: u32) -> (Child, Ready) {
+fn spawn_until_ready(
+    start: &Start,
+    directory: &Directory,
+    life: u32,
+) -> Result<(Child, Ready), (ExitStatus, String)> {
     let path = log_path(directory, life);
     let log = File::create(&path).expect("the directory is writable");
     let mut child = start
@@ -238,13 +250,14 @@ fn spawn_until_ready(start: &Start, directory: &Directory, life: u32) -> (Child,
         .spawn()
         .expect("the binary is built");
     let line = first_line(&mut child);
-    let Some(ready) = parse_ready(&line) else {
-        let _ = child.kill();
-        let status = child.wait();
-        let log = fs::read_to_string(&path).unwrap_or_default();
-        panic!("no ready line but {line:?}, {status:?}\n{log}");
-    };
-    (child, ready)
+    match parse_ready(&line) {
+        Some(ready) => Ok((child, ready)),
+        None => {
+            let _ = child.kill();
+            let status = child.wait().expect("a child of this test");
+            Err((status, fs::read_to_string(&path).unwrap_or_default()))
+        }
+    }
 }
 
 /// The first line of the child's output; empty when it ended or kept silent.

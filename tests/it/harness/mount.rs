@@ -13,6 +13,13 @@ impl Mount {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// From now on; nobody has a file open for writing.
+    pub fn make_read_only(&self) {
+        let remount = ["-o", "remount,ro"];
+        let done = run(Command::new("mount").args(remount).arg(&self.path));
+        done.expect("what root has mounted, root can mount again");
+    }
 }
 
 impl Drop for Mount {
