@@ -116,7 +116,7 @@ fn a_flipped_bit_in_any_file_is_found_and_not_served() {
     }
 }
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 9] = [
     "ballast",
     "journal",
     "meta/log",
@@ -126,7 +126,6 @@ const KINDS: [&str; 10] = [
     "topics/*.idx",
     "topics/*.log",
     "topics/name",
-    "topics/segments",
 ];
 
 fn try_to_serve(broker: &mut Broker, counts: &mut Counts) {

@@ -69,20 +69,24 @@ impl Clerk {
     }
 
     fn work(&mut self, client: &mut Connection) -> io::Result<()> {
-        let number = self.minutes.committed.len();
-        // Three of four turns commit, so that topics come and go during all of a run.
-        if number.is_multiple_of(8) && self.minutes.made.len() < TOPICS_MAX {
-            let name = format!("made-{}", self.minutes.made.len());
-            let done = make(client, &name, &self.clock)?;
-            self.minutes.made.push(done);
-            if let Some(old) = name_of_old(self.minutes.made.len()) {
-                let done = delete(client, &old, &self.clock)?;
-                self.minutes.deleted.push(done);
+        let (clock, minutes) = (&self.clock, &mut self.minutes);
+        let number = minutes.committed.len();
+        // Most turns commit, so that topics come and go during all of a run.
+        if number.is_multiple_of(8) && minutes.made.len() < TOPICS_MAX {
+            let name = format!("made-{}", minutes.made.len());
+            ask(&mut minutes.made, name.clone(), clock, || {
+                make(client, &name)
+            })?;
+            if let Some(old) = name_of_old(minutes.made.len()) {
+                ask(&mut minutes.deleted, old.clone(), clock, || {
+                    delete(client, &old)
+                })?;
             }
         }
-        let committed = commit(client, number as i64, &self.clock)?;
-        self.minutes.committed.push(committed);
-        Ok(())
+        let offset = number as i64;
+        ask(&mut minutes.committed, offset, clock, || {
+            commit(client, offset)
+        })
     }
 }
 
@@ -91,18 +95,16 @@ fn name_of_old(made: usize) -> Option<String> {
     (made >= 3 && made.is_multiple_of(3)).then(|| format!("made-{}", made - 3))
 }
 
-fn make(client: &mut Connection, name: &str, clock: &Clock) -> io::Result<Asked<String>> {
+fn make(client: &mut Connection, name: &str) -> io::Result<i16> {
     let request = CreateTopicsRequest {
         topics: vec![new_topic(name, 2, &[])],
         timeout_ms: 30_000,
         ..CreateTopicsRequest::default()
     };
-    asked(name.into(), clock, || {
-        Ok(client.try_call(&request, 7)?.topics[0].error_code)
-    })
+    Ok(client.try_call(&request, 7)?.topics[0].error_code)
 }
 
-fn delete(client: &mut Connection, name: &str, clock: &Clock) -> io::Result<Asked<String>> {
+fn delete(client: &mut Connection, name: &str) -> io::Result<i16> {
     let request = DeleteTopicsRequest {
         topics: vec![DeleteTopicState {
             name: Some(name.into()),
@@ -111,27 +113,31 @@ fn delete(client: &mut Connection, name: &str, clock: &Clock) -> io::Result<Aske
         timeout_ms: 30_000,
         ..DeleteTopicsRequest::default()
     };
-    asked(name.into(), clock, || {
-        Ok(client.try_call(&request, 6)?.responses[0].error_code)
-    })
+    Ok(client.try_call(&request, 6)?.responses[0].error_code)
 }
 
-fn commit(client: &mut Connection, offset: i64, clock: &Clock) -> io::Result<Asked<i64>> {
+fn commit(client: &mut Connection, offset: i64) -> io::Result<i16> {
     let request = commit_request(GROUP, TOPIC, &[(PARTITIONS - 1, offset)]);
-    asked(offset, clock, || {
-        let answer = client.try_call(&request, 9)?;
-        Ok(answer.topics[0].partitions[0].error_code)
-    })
+    let answer = client.try_call(&request, 9)?;
+    Ok(answer.topics[0].partitions[0].error_code)
 }
 
-fn asked<T>(what: T, clock: &Clock, ask: impl FnOnce() -> io::Result<i16>) -> io::Result<Asked<T>> {
-    let asked_at = clock();
-    let code = ask()?;
-    Ok(Asked {
+/// What gets no answer is in the list, too: it may have been done.
+fn ask<T>(
+    list: &mut Vec<Asked<T>>,
+    what: T,
+    clock: &Clock,
+    question: impl FnOnce() -> io::Result<i16>,
+) -> io::Result<()> {
+    let at = list.len();
+    list.push(Asked {
         what,
-        asked_at,
-        done_at: (code == 0).then(|| clock()),
-    })
+        asked_at: clock(),
+        done_at: None,
+    });
+    let code = question()?;
+    list[at].done_at = (code == 0).then(|| clock());
+    Ok(())
 }
 
 impl Minutes {

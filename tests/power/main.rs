@@ -96,7 +96,7 @@ fn instants(recording: &Recording, made: usize, count: u64, random: &mut Prng) -
     let mut anywhere = |end: usize| random.below(end as u64 + 1) as usize;
     let mut chosen = vec![anywhere(made)];
     for number in 1..count {
-        let candidates = if number % 2 == 0 { 1 } else { 4 };
+        let candidates = if number % 2 == 0 { 1 } else { 16 };
         let drawn = (0..candidates).map(|_| anywhere(events.len()));
         let best = drawn.max_by_key(|instant| instant - last_flush(&events[..*instant]));
         chosen.extend(best);
