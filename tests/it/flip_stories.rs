@@ -6,6 +6,7 @@ use crate::harness::broker::{Broker, Start};
 use crate::harness::client::Connection;
 use crate::harness::data::{self, files, flip_a_bit};
 use crate::harness::kafka::{EARLIEST, LATEST, record_bytes};
+use crate::harness::operator::TOPIC;
 use ottla::base::prng::Prng;
 use ottla::wire::ErrorCode;
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ fn kind(path: &Path, data: &Path) -> String {
 }
 
 /// Killed with its last records in the journal alone.
-fn killed_broker() -> Broker {
+fn killed_broker() -> (Broker, String) {
     let mut broker = Broker::start_with("flip", |start| {
         let start = Start { shards: 1, ..start };
         let start = start.set("shards.pool", "4MiB");
@@ -51,8 +52,10 @@ fn killed_broker() -> Broker {
     });
     let mut client = Connection::open(&broker.address);
     data::fill_hurt_and_well(&mut client);
+    client.create_topic("last", 1, &[]);
     client.delete_records("well", 0, 1);
     client.produce_values("well", 0, &WELL[..2]);
+    let retention = fill_metadata_log(&broker, &mut client);
     client.find_coordinator("group");
     client.commit_offsets("group", "well", &[(0, 2)]);
     broker.stop();
@@ -64,10 +67,27 @@ fn killed_broker() -> Broker {
         client.produce("hurt", 0, batches::batch(&[Record::value(value)]));
     }
     // Damage of the very last record cannot be told from a write that the kill cut short.
-    client.create_topic("last", 1, &[]);
     client.produce_values("last", 0, &["not looked at"]);
     broker.kill();
-    broker
+    (broker, retention)
+}
+
+/// Until there is a snapshot of it, by changes of a topic's retention: the last of them.
+fn fill_metadata_log(broker: &Broker, client: &mut Connection) -> String {
+    const CHANGES_MAX: usize = 2_000;
+    let has_snapshot = || {
+        let files = files(&broker.data().join("meta")).into_iter();
+        let mut kinds = files.map(|path| kind(&path, broker.data()));
+        kinds.any(|kind| kind == "meta/snapshot")
+    };
+    for change in 0..CHANGES_MAX {
+        let value = ((1 << 30) + change).to_string();
+        client.set_config(TOPIC, "last", "retention.ms", &value);
+        if has_snapshot() {
+            return value;
+        }
+    }
+    panic!("no snapshot after {CHANGES_MAX} changes");
 }
 
 #[derive(Default)]
@@ -87,7 +107,7 @@ fn a_flipped_bit_in_any_file_is_found_and_not_served() {
     let flips = number("OTTLA_FLIPS", FLIPS);
     println!("OTTLA_SEED={seed} OTTLA_FLIPS={flips}");
     let mut random = Prng::new(seed);
-    let mut broker = killed_broker();
+    let (mut broker, retention) = killed_broker();
     let original = broker.data().with_extension("original");
     fs::rename(broker.data(), &original).expect("the broker has ended");
     let kinds = files_by_kind(&original);
@@ -97,12 +117,12 @@ fn a_flipped_bit_in_any_file_is_found_and_not_served() {
         let mut counts = Counts::default();
         for _ in 0..flips {
             copy(&original, broker.data());
-            let path = &paths[random.below(paths.len() as u64) as usize];
+            let path = some_file(paths, &mut random);
             let position = some_position(path, &mut random);
             let below = path.strip_prefix(&original).expect("below it");
             flip_a_bit(&broker.data().join(below), position);
             println!("{} at {position}", below.display());
-            try_to_serve(&mut broker, &mut counts);
+            try_to_serve(&mut broker, &retention, &mut counts);
         }
         let Counts {
             whole,
@@ -116,10 +136,11 @@ fn a_flipped_bit_in_any_file_is_found_and_not_served() {
     }
 }
 
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "ballast",
     "journal",
     "meta/log",
+    "meta/snapshot",
     "node",
     "state",
     "state/ring",
@@ -128,9 +149,14 @@ const KINDS: [&str; 9] = [
     "topics/name",
 ];
 
-fn try_to_serve(broker: &mut Broker, counts: &mut Counts) {
+fn try_to_serve(broker: &mut Broker, retention: &str, counts: &mut Counts) {
     match broker.try_restart() {
         Ok(()) => {
+            let mut client = Connection::open(&broker.address);
+            assert_eq!(
+                client.config_value(TOPIC, "last", "retention.ms"),
+                retention
+            );
             match read_all(broker) {
                 Ok(()) => counts.whole += 1,
                 Err(()) => counts.refused_read += 1,
@@ -217,16 +243,33 @@ fn files_by_kind(data: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     kinds
 }
 
-/// Half of the time anywhere, half of the time where something is written.
-fn some_position(path: &Path, random: &mut Prng) -> u64 {
-    let bytes = fs::read(path).expect("readable");
-    let written: Vec<u64> = (0..bytes.len() as u64)
-        .filter(|position| bytes[*position as usize] != 0)
-        .collect();
-    if written.is_empty() || random.chance(50) {
-        return random.below(bytes.len() as u64);
+/// Half of the time of the file that was written last.
+fn some_file<'a>(paths: &'a [PathBuf], random: &mut Prng) -> &'a Path {
+    let any = &paths[random.below(paths.len() as u64) as usize];
+    let written = |path: &&PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
+    match paths.iter().max_by_key(written) {
+        Some(newest) if random.chance(50) => newest,
+        _ => any,
     }
-    written[random.below(written.len() as u64) as usize]
+}
+
+/// Anywhere, where something is written, or there near the front, where headers are and a ring begins anew.
+fn some_position(path: &Path, random: &mut Prng) -> u64 {
+    const FRONT: u64 = 32 << 10;
+    let bytes = fs::read(path).expect("readable");
+    let len = bytes.len() as u64;
+    let (end, anything) = match random.below(3) {
+        0 => (len, true),
+        1 => (len, false),
+        _ => (len.min(FRONT), false),
+    };
+    let written: Vec<u64> = (0..end)
+        .filter(|position| anything || bytes[*position as usize] != 0)
+        .collect();
+    match written.len() as u64 {
+        0 => random.below(len),
+        count => written[random.below(count) as usize],
+    }
 }
 
 /// In place of what is there.

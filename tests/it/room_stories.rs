@@ -97,6 +97,49 @@ fn write_all(address: &str, writer: usize, batches: usize) {
     });
 }
 
+/// Two hundred partitions in turn: after each lap every one writes what its block has again, so the ring is full while the
+/// pool is not.
+#[test]
+fn a_full_ring_makes_batches_wait_and_drops_nothing() {
+    const PARTITIONS: i32 = 200;
+    // Less than a block of each, so that memory has room for all of it.
+    const ROUNDS: usize = 20;
+    let broker = Broker::start_with("room_ring", |start| {
+        let start = Start { shards: 1, ..start };
+        let start = start.set("shards.pool", "2MiB");
+        let start = start.set("storage.journal_file", "128KiB");
+        start.set("storage.journal_files", "8")
+    });
+    let mut client = Connection::open(&broker.address);
+    client.create_topic("ring", PARTITIONS, &[]);
+    let waited = || broker.metrics().sum("ottla_admission_waits_total", &[]);
+    let before = waited();
+    let batch = batches::batch(&[Record::value(vec![7; 100])]);
+    for _ in 0..ROUNDS {
+        let sent: Vec<i32> = (0..PARTITIONS)
+            .map(|partition| {
+                let request = produce_request("ring", partition, batch.clone(), -1);
+                client.send(&request, PRODUCE_VERSION).expect("taken")
+            })
+            .collect();
+        for correlation in sent {
+            let answer = client.receive::<ProduceRequest>(PRODUCE_VERSION, correlation);
+            let answer = answer.expect("an answer");
+            let part = &answer.responses[0].partition_responses[0];
+            assert_eq!(part.error_code, 0, "{:?}", part.error_message);
+        }
+    }
+    let waited = waited() - before;
+    println!("{waited} batches waited");
+    assert!(
+        waited > 0.0,
+        "the ring was never full, so nothing was shown"
+    );
+    for partition in 0..PARTITIONS {
+        assert_eq!(client.offset("ring", partition, LATEST), ROUNDS as i64);
+    }
+}
+
 /// A batch larger than an eighth of the pool can never be held, so no topic may promise to take it.
 #[test]
 fn a_topic_cannot_promise_more_than_the_pool() {
