@@ -128,6 +128,11 @@ impl Device {
         Ok(())
     }
 
+    /// A flush came while a write was under way.
+    pub(crate) fn on_overlap(&self) {
+        self.state().recording.overlaps += 1;
+    }
+
     /// Before it is answered.
     fn record(&self, mut state: MutexGuard<'_, State>, event: Event) {
         state.recording.events.push(event);
@@ -153,6 +158,7 @@ impl State {
             recording: Recording {
                 base: image.clone(),
                 events: Vec::new(),
+                overlaps: 0,
             },
             image,
             recorded_bytes: 0,

@@ -1,17 +1,20 @@
 //! A file system with one file, `disk`: the device, as far as a loop device asks for it.
 //!
 //! The kernel's side of `/dev/fuse` (`include/uapi/linux/fuse.h`, protocol 7.31): one request a read, one answer a write,
-//! numbers in the machine's order. One thread answers in the order in which the requests come, so that a write before a
-//! flush is one that the flush makes safe. The file is opened for direct I/O: nothing of it stays in the page cache.
+//! numbers in the machine's order. A flush makes safe what was answered before it was asked for, and nothing else; what is
+//! there when it is read may have come while it was under way, and is recorded behind it. The file is opened for direct I/O: nothing of it stays in the page cache.
 //! A loop device knows no FUA; the block layer sends a flush behind such a write.
 
 use crate::device::Device;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -33,6 +36,7 @@ impl Served {
         let channel = OpenOptions::new()
             .read(true)
             .write(true)
+            .custom_flags(OFlags::NONBLOCK.bits() as i32)
             .open("/dev/fuse")?;
         let options = format!(
             "fd={},rootmode=40000,user_id=0,group_id=0",
@@ -70,25 +74,64 @@ impl Drop for Served {
     }
 }
 
+/// Requests that are there together were all asked before any of them was answered.
 fn serve(mut channel: File, device: &Device) {
     let mut buffer = vec![0; WRITE_BYTES_MAX + (1 << 16)];
     loop {
-        let bytes = match channel.read(&mut buffer) {
-            Ok(bytes) => bytes,
+        let mut batch = Vec::new();
+        while batch.len() < BATCH_MAX {
+            match receive(&mut channel, &mut buffer) {
+                Received::Request(request) => batch.push(request),
+                Received::Nothing if batch.is_empty() => wait(&channel),
+                Received::Nothing => break,
+                Received::End => return,
+            }
+        }
+        flushes_first(&mut batch, device);
+        for request in &batch {
+            let outcome = match answer(request, device) {
+                Outcome::Silent => continue,
+                Outcome::Answer(body) => Ok(body),
+                Outcome::Error(errno) => Err(errno),
+            };
+            // An error: the request was given up meanwhile.
+            let _ = channel.write(&framed(request.unique, outcome));
+        }
+    }
+}
+
+/// A flush owes nothing to a write of which nobody had been told that it is done.
+fn flushes_first(batch: &mut [Request], device: &Device) {
+    let first_write = batch.iter().position(|it| it.operation == WRITE);
+    let last_flush = batch.iter().rposition(|it| it.operation == FSYNC);
+    if first_write < last_flush && first_write.is_some() {
+        device.on_overlap();
+    }
+    batch.sort_by_key(|request| request.operation != FSYNC);
+}
+
+enum Received {
+    Request(Request),
+    Nothing,
+    End,
+}
+
+fn receive(channel: &mut File, buffer: &mut [u8]) -> Received {
+    loop {
+        return match channel.read(buffer) {
+            Ok(bytes) => Received::Request(Request::parse(&buffer[..bytes])),
             // Given up before it was read.
             Err(error) if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => continue,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
+            Err(_) => Received::End,
         };
-        let request = Request::parse(&buffer[..bytes]);
-        let outcome = match answer(&request, device) {
-            Outcome::Silent => continue,
-            Outcome::Answer(body) => Ok(body),
-            Outcome::Error(errno) => Err(errno),
-        };
-        // An error: the request was given up meanwhile.
-        let _ = channel.write(&framed(request.unique, outcome));
     }
+}
+
+/// For a request, or the end. An error shows at the next read.
+fn wait(channel: &File) {
+    let _ = poll(&mut [PollFd::new(channel, PollFlags::IN)], None);
 }
 
 enum Outcome {
@@ -98,26 +141,26 @@ enum Outcome {
 }
 
 /// `fuse_in_header`, and what follows it.
-struct Request<'a> {
+struct Request {
     operation: u32,
     unique: u64,
     node: u64,
-    body: &'a [u8],
+    body: Vec<u8>,
 }
 
-impl Request<'_> {
-    fn parse(bytes: &[u8]) -> Request<'_> {
+impl Request {
+    fn parse(bytes: &[u8]) -> Request {
         Request {
             operation: u32_at(bytes, 4),
             unique: u64_at(bytes, 8),
             node: u64_at(bytes, 16),
-            body: &bytes[40..],
+            body: bytes[40..].into(),
         }
     }
 }
 
-fn answer(request: &Request<'_>, device: &Device) -> Outcome {
-    let body = request.body;
+fn answer(request: &Request, device: &Device) -> Outcome {
+    let body = &request.body[..];
     match request.operation {
         INIT => Outcome::Answer(initialized()),
         LOOKUP if request.node == ROOT && body == NAME => Outcome::Answer(entry(device)),
@@ -238,6 +281,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 /// What the kernel puts into one request at most: 256 pages.
 const WRITE_BYTES_MAX: usize = 1 << 20;
+/// More than a loop device has under way.
+const BATCH_MAX: usize = 256;
 /// Nothing here changes behind the kernel's back.
 const VALID_SECONDS: u64 = 1 << 30;
 

@@ -15,6 +15,7 @@ use std::thread;
 pub(crate) struct Totals {
     pub(crate) rounds: u64,
     pub(crate) events: usize,
+    pub(crate) overlaps: usize,
     /// First cuts.
     pub(crate) images: u64,
     /// Second cuts, during the start after the first.
@@ -29,6 +30,7 @@ impl Totals {
     pub(crate) fn add_round(&mut self, recording: &Recording) {
         self.rounds += 1;
         self.events += recording.events.len();
+        self.overlaps += recording.overlaps;
     }
 }
 
@@ -36,11 +38,12 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} images of {} recordings with {} events, {} cut again during the start and {} after reading; {}; \
+            "{} images of {} recordings with {} writes and flushes ({} flushes beside a write), {} cut again during the start and {} after reading; {}; \
              {} promises found kept, lost 0, wrong 0",
             self.images,
             self.rounds,
             self.events,
+            self.overlaps,
             self.during_start,
             self.after_reading,
             self.taken,

@@ -77,7 +77,13 @@ impl Machine {
             served,
             directory,
         };
-        let loop_device = machine.attach();
+        let loop_device = match machine.try_attach() {
+            Ok(loop_device) => loop_device,
+            Err(reason) => {
+                println!("skipped: no loop device: {reason}");
+                return None;
+            }
+        };
         file_system.make(&loop_device).expect("a file system on it");
         detach(&loop_device);
         machine.wait_until_released();
@@ -106,10 +112,14 @@ impl Machine {
     }
 
     fn attach(&self) -> PathBuf {
+        self.try_attach().expect("a loop device, as before")
+    }
+
+    fn try_attach(&self) -> Result<PathBuf, String> {
         let name = run(Command::new("losetup")
             .args(["--find", "--show", "--direct-io=on"])
             .arg(self.served.file()));
-        PathBuf::from(name.expect("a loop device").trim_end())
+        name.map(|name| name.trim_end().into())
     }
 
     fn wait_until_released(&self) {

@@ -23,6 +23,8 @@ pub(crate) enum Event {
 pub(crate) struct Recording {
     pub(crate) base: Image,
     pub(crate) events: Vec<Event>,
+    /// Flushes that found writes under way, to which they owe nothing.
+    pub(crate) overlaps: usize,
 }
 
 /// What becomes of writes that were not flushed.
@@ -185,7 +187,11 @@ mod tests {
     fn recording() -> Recording {
         let base = Image::empty(1 << 16);
         let events = vec![write(0, 1), Event::Flush, write(0, 2), write(1, 3)];
-        Recording { base, events }
+        Recording {
+            base,
+            events,
+            overlaps: 0,
+        }
     }
 
     #[test]
