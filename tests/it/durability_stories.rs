@@ -74,6 +74,8 @@ fn segments_roll_and_old_ones_go_by_size() {
     let configs = [
         ("segment.bytes", "1048576"),
         ("max.message.bytes", "200000"),
+        // These records are of 1970.
+        ("retention.ms", "-1"),
     ];
     client.create_topic("rolling", 1, &configs);
     fill(&mut client, "rolling", 1, 60, 100_000);
