@@ -39,7 +39,9 @@ fn kills_and_pauses_under_load_lose_and_reorder_nothing() {
     println!("OTTLA_SEED={seed} OTTLA_CYCLES={cycles}");
     let mut instants = Prng::new(seed);
     let mut broker = Broker::start("chaos_kill");
-    Connection::open(&broker.address).create_topic(TOPIC, PARTITIONS, &[]);
+    // These records are of 1970.
+    let forever = [("retention.ms", "-1")];
+    Connection::open(&broker.address).create_topic(TOPIC, PARTITIONS, &forever);
 
     let stopping = Arc::new(AtomicBool::new(false));
     let progress: Vec<Arc<AtomicUsize>> = (0..CONNECTIONS).map(|_| Arc::default()).collect();

@@ -72,7 +72,8 @@ pub(crate) fn record(
     let device = machine.device.clone();
     let clock: Clock = Arc::new(move || device.position());
     let topic_asked_at = clock();
-    let configs = [("segment.bytes", "1048576")];
+    // These records are of 1970.
+    let configs = [("segment.bytes", "1048576"), ("retention.ms", "-1")];
     Connection::open(&broker.address).create_topic(TOPIC, PARTITIONS, &configs);
     let topic_made_at = clock();
 
