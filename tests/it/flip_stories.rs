@@ -10,6 +10,7 @@ use crate::harness::operator::TOPIC;
 use ottla::base::prng::Prng;
 use ottla::wire::ErrorCode;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -97,6 +98,20 @@ struct Counts {
     refused_read: u64,
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts {
+            whole,
+            refused_start,
+            refused_read,
+        } = self;
+        write!(
+            f,
+            "({whole} not needed, {refused_start} refused at the start, {refused_read} refused to readers)"
+        )
+    }
+}
+
 #[test]
 fn a_flipped_bit_in_any_file_is_found_and_not_served() {
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -113,6 +128,7 @@ fn a_flipped_bit_in_any_file_is_found_and_not_served() {
     let kinds = files_by_kind(&original);
     let known: Vec<&str> = kinds.keys().map(String::as_str).collect();
     assert_eq!(known, KINDS);
+    let mut told = Vec::new();
     for (kind, paths) in &kinds {
         let mut counts = Counts::default();
         for _ in 0..flips {
@@ -124,16 +140,12 @@ fn a_flipped_bit_in_any_file_is_found_and_not_served() {
             println!("{} at {position}", below.display());
             try_to_serve(&mut broker, &retention, &mut counts);
         }
-        let Counts {
-            whole,
-            refused_start,
-            refused_read,
-        } = counts;
-        println!(
-            "ledger: {flips} flips in {kind}, seed {seed}: {whole} not needed, {refused_start} refused at the start, \
-             {refused_read} refused to readers, 0 served"
-        );
+        told.push(format!("{kind} {counts}"));
     }
+    println!(
+        "ledger: {flips} flips in each kind of file, seed {seed}, 0 served: {}",
+        told.join(", ")
+    );
 }
 
 const KINDS: [&str; 10] = [
