@@ -92,6 +92,11 @@ impl Machine {
 
     /// Mounts the file system of an image, which may have to recover; the recording begins before.
     pub(crate) fn switch_on(&self, image: Image) -> Mounted<'_> {
+        self.try_switch_on(image)
+            .unwrap_or_else(|error| panic!("{} does not mount: {error}", self.file_system.name()))
+    }
+
+    pub(crate) fn try_switch_on(&self, image: Image) -> Result<Mounted<'_>, String> {
         self.device.load(image);
         let loop_device = self.attach();
         let path = self.directory.path().join("disk");
@@ -102,13 +107,13 @@ impl Machine {
             .arg(&path));
         // The loop device goes when the mount does.
         detach(&loop_device);
-        if let Err(error) = mounted {
-            panic!("{} does not mount: {error}", self.file_system.name());
+        if mounted.is_err() {
+            self.wait_until_released();
         }
-        Mounted {
+        mounted.map(|_| Mounted {
             machine: self,
             path,
-        }
+        })
     }
 
     fn attach(&self) -> PathBuf {

@@ -71,13 +71,13 @@ fn survive(file_system: FileSystem) {
         let mut cuts = Cuts::of(&recording);
         for instant in instants(&recording, promises.topic_made_at, count, &mut random) {
             let loss = Loss::draw(&mut random);
-            let image = cuts.at(instant, loss, &mut random);
             let mut inspection = Inspection {
                 machine: &machine,
                 promises: &promises,
                 random: &mut random,
                 totals: &mut totals,
             };
+            let image = inspection.cut(&mut cuts, instant, loss);
             let anomalies = inspection.inspect(image, instant);
             assert!(
                 anomalies.is_empty(),

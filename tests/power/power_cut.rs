@@ -78,6 +78,16 @@ impl Loss {
         }
     }
 
+    pub(crate) fn without_tears(self) -> Loss {
+        match self {
+            Loss::Random { lost_percent, .. } => Loss::Random {
+                lost_percent,
+                torn_percent: 0,
+            },
+            other => other,
+        }
+    }
+
     fn apply(self, image: &mut Image, write: (u64, &[u8]), random: &mut Prng, taken: &mut Taken) {
         let (offset, bytes) = write;
         taken.unflushed += 1;
