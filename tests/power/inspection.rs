@@ -128,8 +128,8 @@ impl Inspection<'_> {
         }
     }
 
-    /// A block of XFS that is torn while it is written back stays torn where its first sector, which says how new it is,
-    /// got through: it is found by its checksum, and the mount refused. From whole blocks, whichever are missing, it must recover.
+    /// A file system may find out a block that was torn while it was written back, by its checksum, and refuse to mount;
+    /// XFS has. From whole writes, whichever are missing, it must recover.
     pub(crate) fn cut(&mut self, cuts: &mut Cuts<'_>, instant: usize, loss: Loss) -> Image {
         let before = cuts.taken;
         let image = cuts.at(instant, loss, self.random);
