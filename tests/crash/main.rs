@@ -10,4 +10,5 @@ mod campaign;
 mod counters;
 mod directory;
 mod metadata;
+mod rest;
 mod sim;
