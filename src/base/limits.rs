@@ -111,6 +111,8 @@ pub const UNAWAITED_MS_MAX: u64 = 10;
 pub const UNAWAITED_BYTES_MAX: u64 = 1 << 20;
 /// After this much idleness one empty journal record follows the last answered one.
 pub const IDLE_RECORD_AFTER_MS: u64 = 20;
+/// Records of one refused batch that the answer names.
+pub const RECORDS_TO_BLAME_MAX: usize = 1_000;
 /// Batches of one producer that are recognised when they come again (Kafka: five).
 pub const PRODUCER_WINDOW_BATCHES: usize = 5;
 /// Producers remembered per partition; the least recently used goes first.

@@ -10,6 +10,7 @@ use super::batch::{
 use super::iterate::{Payload, RecordError};
 use crate::base::checksum::Crc32c;
 use crate::base::epoch::LeaderEpoch;
+use crate::base::limits::RECORDS_TO_BLAME_MAX;
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
 
@@ -39,7 +40,7 @@ pub struct TimestampRules {
 }
 
 /// Why a client's bytes are not appended. Each is a lie or a wish that the topic forbids; nothing was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BatchRejection {
     /// No bytes, or not even a header.
     TooShort {
@@ -115,9 +116,9 @@ pub enum BatchRejection {
     NoSequence {
         base_sequence: i32,
     },
-    /// Of the record with this number, in a topic where each needs one.
+    /// Of the records with these numbers, in a topic where each needs one; the first of them, when they are many.
     NoKey {
-        record: usize,
+        records: Vec<usize>,
     },
     /// Records that must have keys, and cannot be read.
     Unreadable(RecordError),
@@ -293,16 +294,16 @@ fn check_timestamps(header: &BatchHeader, rules: &BatchRules) -> Result<(), Batc
 /// Decompresses, under a cap, and looks at every record.
 fn check_keys(batch: &[u8]) -> Result<(), BatchRejection> {
     let payload = Payload::open(batch).map_err(BatchRejection::Unreadable)?;
-    let mut keyless = None;
+    let mut records = Vec::new();
     for (record, view) in payload.records().enumerate() {
         let view = view.map_err(BatchRejection::Unreadable)?;
-        if view.key.is_none() {
-            keyless = keyless.or(Some(record));
+        if view.key.is_none() && records.len() < RECORDS_TO_BLAME_MAX {
+            records.push(record);
         }
     }
-    match keyless {
-        Some(record) => Err(BatchRejection::NoKey { record }),
-        None => Ok(()),
+    match records.is_empty() {
+        false => Err(BatchRejection::NoKey { records }),
+        true => Ok(()),
     }
 }
 

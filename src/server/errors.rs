@@ -18,8 +18,8 @@ use crate::wire::ErrorCode;
 pub(super) struct Refusal {
     pub(super) code: ErrorCode,
     pub(super) message: String,
-    /// Of a batch, the number of the first record that is to blame.
-    pub(super) record: Option<usize>,
+    /// Of a batch, the numbers of the records that are to blame.
+    pub(super) records: Vec<usize>,
 }
 
 impl Refusal {
@@ -27,7 +27,7 @@ impl Refusal {
         Refusal {
             code,
             message: message.into(),
-            record: None,
+            records: Vec::new(),
         }
     }
 }
@@ -148,12 +148,12 @@ pub(super) fn batch(rejection: &BatchRejection) -> Refusal {
         | Rejection::NoKey { .. }
         | Rejection::Unreadable(_) => ErrorCode::InvalidRecord,
     };
-    let record = match rejection {
-        Rejection::NoKey { record } => Some(*record),
-        _ => None,
+    let records = match rejection {
+        Rejection::NoKey { records } => records.clone(),
+        _ => Vec::new(),
     };
     Refusal {
-        record,
+        records,
         ..Refusal::new(code, batch_message(rejection))
     }
 }

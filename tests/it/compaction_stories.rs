@@ -276,7 +276,7 @@ fn a_record_without_a_key_is_refused_and_none_of_its_batch_is_written() {
     client.create_topic("deletes", 1, &[]);
     for codec in Codec::ALL {
         let mut builder = BatchBuilder::new(codec);
-        for key in [Some(&b"key"[..]), None, Some(b"")] {
+        for key in [Some(&b"key"[..]), None, Some(b""), None] {
             builder.push(&NewRecord {
                 key,
                 ..NewRecord::value(Timestamp(TIME), b"value")
@@ -292,7 +292,11 @@ fn a_record_without_a_key_is_refused_and_none_of_its_batch_is_written() {
             .iter()
             .map(|it| it.batch_index)
             .collect();
-        assert_eq!(to_blame, [1], "the client learns which record it was");
+        assert_eq!(
+            to_blame,
+            [1, 3],
+            "the client learns which records they were"
+        );
         client.produce("deletes", 0, batch);
     }
     assert_eq!(client.offset("both", 0, LATEST), 0);

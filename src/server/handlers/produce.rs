@@ -197,14 +197,15 @@ fn not_sent(unanswered: Unanswered) -> Refusal {
 }
 
 fn refused_partition(call: &Call, image: &Image, refusal: Refusal) -> PartitionProduceResponse {
-    let to_blame = refusal.record.map(|record| BatchIndexAndErrorMessage {
+    let records = refusal.records.iter();
+    let to_blame = records.map(|&record| BatchIndexAndErrorMessage {
         batch_index: i32::try_from(record).expect("records of a batch are counted in 31 bits"),
         batch_index_error_message: Some(refusal.message.clone()),
         ..BatchIndexAndErrorMessage::default()
     });
     let mut partition = PartitionProduceResponse {
         error_code: call.code(refusal.code),
-        record_errors: to_blame.into_iter().collect(),
+        record_errors: to_blame.collect(),
         base_offset: Offset::NONE.0,
         error_message: Some(refusal.message),
         ..PartitionProduceResponse::default()
