@@ -1,6 +1,7 @@
 //! What recovery hands to a shard, and what the shard learns from its store at the start.
 
 use super::settings::Identity;
+use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{PartitionId, ShardId};
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
@@ -42,6 +43,8 @@ pub struct PartitionStart {
     pub log_start: Offset,
     pub next_offset: Offset,
     pub epochs: EpochTable,
+    /// No message of an older leader epoch is obeyed; `NONE` when nothing was promised.
+    pub promise: LeaderEpoch,
     pub producers: ProducerTable,
     /// Largest timestamp of any batch; `NONE` when there is none.
     pub max_timestamp: Timestamp,
@@ -56,6 +59,7 @@ impl PartitionStart {
             log_start: section.log_start,
             next_offset: section.next_offset,
             epochs: section.epochs.clone(),
+            promise: section.promise,
             producers: section.producers.clone(),
             max_timestamp: section.largest().timestamp,
             offline: section.offline,

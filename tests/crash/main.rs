@@ -8,6 +8,7 @@
 mod bench;
 mod campaign;
 mod counters;
+mod cuts;
 mod directory;
 mod metadata;
 mod rest;

@@ -1,7 +1,7 @@
 //! The metadata log: what was answered is there after any crash, and damage is never taken for an end.
 
 use crate::bench::Bench;
-use crate::sim::{SimDisk, SimRuntime};
+use crate::sim::{EIO, SimDisk, SimRuntime};
 use bytes::Bytes;
 use ottla::base::ids::{Incarnation, Life};
 use ottla::base::limits::Limits;
@@ -219,7 +219,7 @@ fn a_failed_write_fails_the_log_for_good() {
     bench.run(async |disk, runtime| {
         let mut log = open(&disk, &runtime, 0).await.unwrap().0;
         log.append(&[entry(1)]).await.unwrap();
-        disk.fail_after(Some(1));
+        disk.fail_after(Some(1), EIO);
         let failed = log.append(&[entry(2)]).await;
         assert!(matches!(
             failed,

@@ -4,6 +4,7 @@ use super::model::Model;
 use super::shard::{Events, Shard};
 use super::topics::{Change, Topics, place};
 use crate::sim::{SimDisk, SimRuntime};
+use ottla::base::epoch::LeaderEpoch;
 use ottla::base::ids::{Incarnation, NodeId, PartitionId, TopicId, Uuid};
 use ottla::base::limits::Limits;
 use ottla::base::offset::Offset;
@@ -250,13 +251,14 @@ fn empty(id: PartitionId) -> PartitionStart {
         log_start: Offset::ZERO,
         next_offset: Offset::ZERO,
         epochs: EpochTable::default(),
+        promise: LeaderEpoch::NONE,
         producers: ProducerTable::default(),
         max_timestamp: Timestamp::NONE,
         offline: None,
     }
 }
 
-/// Reads `from..below` in pieces of at most `bytes_max`.
+/// Reads `from..below` in pieces of at most `bytes_max`; all of it, or an error.
 pub async fn read_range(
     shard: &Shard,
     id: PartitionId,

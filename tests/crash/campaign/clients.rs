@@ -36,6 +36,8 @@ pub struct Plan {
     /// Most values are smaller.
     pub value_bytes_max: u64,
     pub deletes_topic: bool,
+    /// Somebody cuts logs and promises epochs, as replication will.
+    pub cuts_logs: bool,
     /// How long everybody rests between two calls, at most.
     pub pause_micros_max: u64,
     /// Every record has one of so many keys, and some delete theirs.
@@ -89,6 +91,10 @@ impl Clients {
         }
         let clients = self.clone();
         self.begin(async move { clients.delete_records(20).await });
+        if self.plan.cuts_logs {
+            let clients = self.clone();
+            self.begin(async move { clients.cut_logs(40).await });
+        }
         let operated = self.operate(admin).await;
         if let Err(error) = operated {
             let coverage = self.coverage.borrow();
@@ -122,6 +128,9 @@ impl Clients {
             }
             assert!(!shard.is_unanswered(), "a request is never answered");
             let damaged = shard.damaged();
+            if self.coverage.borrow().lies > 0 {
+                continue;
+            }
             assert!(damaged.is_empty(), "offline while served: {damaged:?}");
         }
     }
@@ -151,7 +160,7 @@ impl Clients {
 
     fn original_of(&self, id: PartitionId, batch: &ValidBatch) -> Option<Offset> {
         let header = batch.header();
-        let producers = self.model.borrow_mut().log(id).producers();
+        let producers = self.model.borrow_mut().log(id).producers(false);
         let (_, batches) = producers.get(&header.producer_id)?;
         let original = batches
             .iter()
@@ -159,9 +168,13 @@ impl Clients {
         original.map(|seen| seen.base_offset)
     }
 
-    /// Sends until there is room. `None`: the topic is gone, or the directory failed.
+    /// Sends until there is room. `None`: the topic is gone, the log was cut, or the directory failed.
     async fn send(&self, id: PartitionId, batch: &ValidBatch) -> Option<Dispatched> {
+        let cuts = self.shards.shard(id).cut_count(id);
         loop {
+            if self.shards.shard(id).cut_count(id) != cuts {
+                return None;
+            }
             match self.shards.shard(id).produce(id, batch) {
                 Ok(dispatched) => return Some(dispatched),
                 Err(Refused::NoRoom(NoRoom::Busy | NoRoom::DiskFull)) => {
@@ -189,8 +202,13 @@ impl Clients {
             let from = Offset(log_start.0 + prng.below(end.since(log_start) as u64) as i64);
             let bytes_max = 1 << (9 + prng.below(9));
             let shard = self.shards.shard(id);
+            let cuts = shard.cut_count(id);
             match read_range(shard, id, from, end, bytes_max).await {
+                // A log that is cut meanwhile gives what it was, what it is, or nothing.
+                _ if shard.cut_count(id) != cuts => {}
                 Ok(bytes) => self.check_read(id, from, end, &bytes),
+                Err(ReadError::Disk(_)) if self.coverage.borrow().read_faults > 0 => {}
+                Err(_) if self.coverage.borrow().lies > 0 => {}
                 Err(ReadError::OutOfRange { log_start, .. }) if log_start > from => {}
                 Err(ReadError::Unknown) if shard.readable(id).is_none() => {}
                 Err(_) if self.shards.is_failed() => return,
@@ -225,6 +243,34 @@ impl Clients {
             if before > log_start && shard.delete_records(id, before) {
                 self.coverage.borrow_mut().record_deletions += 1;
             }
+        }
+    }
+
+    /// What a follower does whose leader tells it where their logs part, and what a voter does.
+    async fn cut_logs(&self, number: u64) {
+        let mut prng = Prng::new(self.plan.seed ^ number << 40);
+        for _ in 0..2 + self.plan.batches / 16 {
+            self.rest(&mut prng, 8).await;
+            let id = self.any_partition(&mut prng);
+            let shard = self.shards.shard(id);
+            // Compaction reaches up to the high watermark, where no cut does.
+            if self.plan.keys.is_some() || prng.chance(50) {
+                let promised = shard.promise(id);
+                self.coverage.borrow_mut().promises += u64::from(promised);
+                continue;
+            }
+            let offset = self.model.borrow_mut().log(id).any_cut(&mut prng);
+            if !shard.cut(id, offset) {
+                continue;
+            }
+            while !shard.lead_after_cut(id) {
+                let is_there = self.topics.borrow().live.contains_key(&id.topic);
+                if !is_there || self.shards.is_failed() {
+                    return;
+                }
+                self.runtime.sleep(Duration::from_millis(1)).await;
+            }
+            self.coverage.borrow_mut().logs_cut += 1;
         }
     }
 
@@ -314,8 +360,9 @@ struct Producer {
     sent: RefCell<BTreeMap<PartitionId, Sent>>,
 }
 
-#[derive(Default)]
 struct Sent {
+    /// Cuts of the log that this was sent to.
+    cuts: u64,
     next_sequence: i32,
     window: VecDeque<(ValidBatch, Offset)>,
 }
@@ -377,7 +424,9 @@ impl Producer {
     async fn repeat_one(&self, id: PartitionId) {
         let chosen = {
             let sent = self.sent.borrow();
-            let Some(sent) = sent.get(&id).filter(|sent| !sent.window.is_empty()) else {
+            let cuts = self.clients.shards.shard(id).cut_count(id);
+            let is_known = |sent: &&Sent| sent.cuts == cuts && !sent.window.is_empty();
+            let Some(sent) = sent.get(&id).filter(is_known) else {
                 return;
             };
             let newest = self.prng.borrow_mut().below(sent.window.len() as u64);
@@ -393,18 +442,23 @@ impl Producer {
     }
 
     fn next_sequence(&self, id: PartitionId) -> i32 {
+        let cuts = self.clients.shards.shard(id).cut_count(id);
         let mut sent = self.sent.borrow_mut();
-        let sent = sent.entry(id).or_insert_with(|| {
-            let producers = self.clients.model.borrow_mut().log(id).producers();
-            let last = producers
-                .get(&self.id)
-                .and_then(|(_, batches)| batches.back().copied());
-            Sent {
-                next_sequence: last.map_or(0, |batch| batch.last_sequence + 1),
+        if sent.get(&id).is_none_or(|sent| sent.cuts != cuts) {
+            let last = self
+                .clients
+                .model
+                .borrow_mut()
+                .log(id)
+                .last_sequence(self.id);
+            let anew = Sent {
+                cuts,
+                next_sequence: last.map_or(0, |last| last + 1),
                 window: VecDeque::new(),
-            }
-        });
-        sent.next_sequence
+            };
+            sent.insert(id, anew);
+        }
+        sent[&id].next_sequence
     }
 
     /// A few partitions get most of the load.

@@ -20,6 +20,12 @@ counters! {
         repeated_after_crash,
         batches_lost_unanswered,
         record_deletions,
+        logs_cut,
+        promises,
+        read_faults,
+        stalls,
+        /// Writes about which the drive is to lie: damage is no surprise then.
+        lies,
         topics_created,
         topics_deleted,
         waits_for_room,

@@ -2,15 +2,17 @@
 
 use super::broker::{Found, ROOT, Shards, Start, read_range, start};
 use super::clients::{Clients, Plan};
+use super::coverage::Coverage;
 use super::left::Moment;
 use super::model::Model;
 use super::verify::check_start;
-use crate::sim::{SimDisk, SimRuntime, World};
-use ottla::base::ids::PartitionId;
+use crate::sim::{Lie, SimDisk, SimRuntime, World};
+use ottla::base::ids::{PartitionId, Uuid};
 use ottla::base::limits::Limits;
 use ottla::base::prng::Prng;
 use ottla::log::journal_format::RecordHeader;
 use ottla::log::log_config::{CompactionConfig, LogConfig};
+use ottla::storage::disk::{Disk, DiskFile, OpenMode};
 use ottla::storage::errors::OpenError;
 use ottla::storage::runtime::Runtime;
 use std::cell::RefCell;
@@ -63,7 +65,7 @@ struct Served {
 /// Serves, damages one file or both copies of one, starts three times more. Panics when anything wrong is served.
 pub fn damage(seed: u64) -> (Target, Kind, Verdict) {
     let mut prng = Prng::new(seed ^ 0xda_3a6e);
-    let served = Served::new(seed, &mut prng);
+    let served = Served::new(seed, &mut prng, None);
     let disk = &served.disk;
     let change = Change::draw(&mut prng);
     let (target, paths) = choose(disk, &mut prng);
@@ -94,11 +96,63 @@ pub fn damage(seed: u64) -> (Target, Kind, Verdict) {
     (target, change.kind(), verdicts[0])
 }
 
+/// Serves from a drive that lies about one write, starts three times more. Panics when anything wrong is served.
+pub fn lie(seed: u64) -> (Lie, Verdict) {
+    let mut prng = Prng::new(seed ^ 0x11e5);
+    let lie = match prng.chance(50) {
+        true => Lie::Lost,
+        false => Lie::Misdirected,
+    };
+    let scale = 300 >> prng.below(5);
+    let after = 1 + prng.below(scale);
+    let served = Served::new(seed, &mut prng, Some((after, lie)));
+    let hit = format!("{lie:?}, write {after}");
+    let verdicts = served.look_thrice(&hit, &mut prng);
+    (lie, verdicts[0])
+}
+
+/// Of the metadata the last record has no successor, so that its loss cannot be told from a torn write.
+fn is_lied_about(path: &Path) -> bool {
+    !path.starts_with(Path::new(ROOT).join("meta"))
+}
+
+#[test]
+fn the_folder_of_a_topic_that_nobody_knows_is_kept_aside() {
+    let mut prng = Prng::new(11);
+    let served = Served::new(11, &mut prng, None);
+    let folder = Path::new(ROOT)
+        .join("topics")
+        .join(Uuid([7; 16]).to_string());
+    let file = "0/00000000000000000000.log";
+    let process = served.world.start_process();
+    let disk = served.disk.for_process(process);
+    let (there, made) = (folder.join(file), disk.clone());
+    served.world.run(process, async move {
+        let partition = there.parent().expect("a file lies in a folder");
+        made.create_directory(partition).await.unwrap();
+        let log = made.open(&there, OpenMode::WriteThrough).await.unwrap();
+        log.write_at(made.allocate(BLOCK), 0).await.unwrap();
+        made.sync_file_system(partition).await.unwrap();
+    });
+    disk.cut_power();
+    let verdicts = served.look_thrice("a foreign folder", &mut prng);
+    assert_eq!(verdicts, [Verdict::Whole; 3]);
+    let kept: Vec<PathBuf> = served.disk.files();
+    let kept: Vec<&PathBuf> = kept.iter().filter(|path| path.ends_with(file)).collect();
+    let is_aside = |path: &&&PathBuf| path.starts_with(Path::new(ROOT).join("quarantine"));
+    let aside: Vec<&&PathBuf> = kept.iter().filter(is_aside).collect();
+    assert_eq!(aside.len(), 1, "{kept:?}");
+    assert_eq!(
+        served.disk.bytes_of(aside[0]).map(|it| it.len()),
+        Some(BLOCK)
+    );
+}
+
 /// A batch's checksum leaves its leader epoch out.
 #[test]
 fn an_epoch_that_the_drive_changed_is_not_served() {
     let mut prng = Prng::new(7);
-    let served = Served::new(7, &mut prng);
+    let served = Served::new(7, &mut prng, None);
     let files = served.disk.files();
     let mut segments = files.iter().filter(|path| is_of_kind(path, ".log"));
     let path = segments.find(|path| served.disk.bytes_of(path).is_some_and(|it| !it.is_empty()));
@@ -110,7 +164,8 @@ fn an_epoch_that_the_drive_changed_is_not_served() {
 }
 
 impl Served {
-    fn new(seed: u64, prng: &mut Prng) -> Served {
+    /// With a drive that may lie about one write.
+    fn new(seed: u64, prng: &mut Prng, lie: Option<(u64, Lie)>) -> Served {
         let world = World::new(seed);
         let process = world.start_process();
         let disk = SimDisk::new(&world, process, seed);
@@ -129,6 +184,9 @@ impl Served {
         };
         let stopped = prng.chance(30);
         let runtime = world.runtime(process);
+        if let Some((after, lie)) = lie {
+            disk.lie_after(Some(after), lie, is_lied_about);
+        }
         let life = serve(disk.clone(), runtime, plan, model.clone(), seed, stopped);
         world.run(process, life).expect("nothing halts it");
         end(&disk, prng);
@@ -195,7 +253,7 @@ async fn serve(
     seed: u64,
     stops: bool,
 ) {
-    let started = start(disk, runtime.clone(), plan, model.clone()).await;
+    let started = start(disk.clone(), runtime.clone(), plan, model.clone()).await;
     let (shards, mut admin, found) = started.expect("a fresh directory");
     shards.serve(&found);
     let batches = Plan {
@@ -203,17 +261,23 @@ async fn serve(
         batches: 40,
         value_bytes_max: 6000,
         deletes_topic: false,
+        cuts_logs: seed.is_multiple_of(3),
         pause_micros_max: 2000,
         keys: plan.log_config.compaction.map(|_| 40),
     };
-    let coverage = Rc::default();
+    let coverage: Rc<RefCell<Coverage>> = Rc::default();
+    coverage.borrow_mut().lies = u64::from(disk.is_to_lie());
+    coverage.borrow_mut().faults = u64::from(disk.is_to_lie());
     let clients = Clients::new(&shards, &admin.topics, &model, &runtime, &coverage, batches);
     clients.work(&mut admin, Vec::new()).await;
     // Long enough for a record after the last answered one: damage to that is no torn write any more.
     runtime.sleep(Duration::from_millis(200)).await;
-    if stops {
+    if stops && !shards.is_failed() {
         let wall = runtime.now().wall;
-        admin.stop(&shards, wall).await.expect("nothing fails");
+        let stopped = admin.stop(&shards, wall).await;
+        // What a drive made of a lie may be noticed here.
+        let lies = coverage.borrow().lies;
+        assert!(stopped.is_ok() || lies > 0, "nothing fails: {stopped:?}");
     }
 }
 

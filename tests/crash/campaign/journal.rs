@@ -23,8 +23,12 @@ counters! {
         epoch_starts,
         log_starts,
         replaced,
+        truncates,
+        promises,
         drops,
         snapshots,
+        /// Of a kind that is not named here.
+        others,
         /// Cycles with batches of more than one partition.
         shared_cycles,
     }
@@ -101,7 +105,9 @@ impl JournalWatch {
             FoundBody::Change(Change::LogStart(_)) => &mut counters.log_starts,
             FoundBody::Change(Change::Replace(_)) => &mut counters.replaced,
             FoundBody::Change(Change::Drop) => &mut counters.drops,
-            other => panic!("one replica never writes {other:?}"),
+            FoundBody::Change(Change::Truncate { .. }) => &mut counters.truncates,
+            FoundBody::Change(Change::Promise(_)) => &mut counters.promises,
+            _ => &mut counters.others,
         };
         *counter += 1;
     }

@@ -36,11 +36,46 @@ pub struct LifePlan {
     pub cut_after: Option<u64>,
     /// Or the number of segment writes, the last of which is under way when it halts.
     pub cut_at_segment_write: Option<u64>,
-    /// Changes on disk after which one fails.
-    pub fail_after: Option<u64>,
+    /// Changes on disk after which one fails, and with which error number.
+    pub fail_after: Option<(u64, i32)>,
+    /// Reads after which one fails.
+    pub fail_read_after: Option<u64>,
+    /// Changes on disk after which one takes this long.
+    pub stall_after: Option<(u64, Duration)>,
     /// The disk is nearly full when clients come: bytes left, and when there is room again.
     pub full: Option<(u64, Duration)>,
     pub stops: bool,
+}
+
+impl LifePlan {
+    /// A life in which nothing goes wrong.
+    pub fn quiet(start: Start, clients: Plan, stops: bool) -> LifePlan {
+        LifePlan {
+            start,
+            clients,
+            cut_after: None,
+            cut_at_segment_write: None,
+            fail_after: None,
+            fail_read_after: None,
+            stall_after: None,
+            full: None,
+            stops,
+        }
+    }
+
+    pub fn has_faults(&self) -> bool {
+        self.fail_after.is_some() || self.fail_read_after.is_some()
+    }
+
+    fn arm(&self, disk: &SimDisk) {
+        if let Some((events, errno)) = self.fail_after {
+            disk.fail_after(Some(events), errno);
+        }
+        disk.fail_read_after(self.fail_read_after);
+        if let Some((changes, wait)) = self.stall_after {
+            disk.stall_after(Some(changes), wait);
+        }
+    }
 }
 
 /// Shared with whoever runs the machine, who looks at it when the life is over.
@@ -52,6 +87,51 @@ pub struct Witness {
     pub stores: Rc<RefCell<Vec<Rc<SimStore>>>>,
 }
 
+impl Witness {
+    /// Sees the first start of a machine of which `model` is true.
+    pub fn new(model: Model) -> Witness {
+        Witness {
+            model: Rc::new(RefCell::new(model)),
+            coverage: Rc::default(),
+            phase: Rc::new(Cell::new(Phase::Recovering)),
+            stores: Rc::default(),
+        }
+    }
+}
+
+/// A process that has recovered, and was compared with the model; nobody is served yet.
+pub struct Opened {
+    pub shards: Shards,
+    pub admin: Admin,
+    pub found: Found,
+    /// Batches of producers that will send them again.
+    pub in_doubt: Vec<(PartitionId, Written)>,
+}
+
+/// Starts and compares. `Err`: the disk failed while it recovered.
+pub async fn open(
+    disk: SimDisk,
+    runtime: SimRuntime,
+    plan: Start,
+    witness: &Witness,
+    seed: u64,
+) -> Result<Opened, OpenError> {
+    let model = witness.model.clone();
+    let (shards, admin, found) = start(disk.clone(), runtime, plan, model).await?;
+    // One that was meant for the recovery and came too late.
+    disk.fail_read_after(None);
+    let stores = shards.iter().map(|shard| shard.store.clone()).collect();
+    *witness.stores.borrow_mut() = stores;
+    let in_doubt = compare(&shards, &found, witness, seed).await;
+    check_folders(&disk, &admin).await;
+    Ok(Opened {
+        shards,
+        admin,
+        found,
+        in_doubt,
+    })
+}
+
 /// Runs to its planned end, or until the machine halts. `Err`: the disk failed while it recovered.
 pub async fn live(
     disk: SimDisk,
@@ -59,19 +139,20 @@ pub async fn live(
     plan: LifePlan,
     witness: Witness,
 ) -> Result<(), OpenError> {
-    let model = witness.model.clone();
-    let (shards, mut admin, found) =
-        start(disk.clone(), runtime.clone(), plan.start, model).await?;
-    let stores = shards.iter().map(|shard| shard.store.clone()).collect();
-    *witness.stores.borrow_mut() = stores;
-    let in_doubt = compare(&shards, &found, &witness, plan.clients.seed).await;
+    let seed = plan.clients.seed;
+    let opened = open(disk.clone(), runtime.clone(), plan.start, &witness, seed).await?;
+    let Opened {
+        shards,
+        mut admin,
+        found,
+        in_doubt,
+    } = opened;
     shards.serve(&found);
-    check_folders(&disk, &admin).await;
 
     witness.phase.set(Phase::Serving);
     disk.cut_after(plan.cut_after);
     disk.cut_at_segment_write(plan.cut_at_segment_write);
-    disk.fail_after(plan.fail_after);
+    plan.arm(&disk);
     if let Some((left, wait)) = plan.full {
         disk.fill_up_to(left);
         let (disk, timer) = (disk.clone(), runtime.clone());
@@ -117,7 +198,7 @@ async fn compare(
             panic!("{id}: {wrong}");
         }
         let (from, end) = (start.log_start, start.next_offset);
-        let bytes_max = 1 << (10 + prng.below(10));
+        let bytes_max = 1 << (12 + prng.below(8));
         let bytes = read_range(shards.shard(id), id, from, end, bytes_max).await;
         let bytes = bytes.unwrap_or_else(|error| panic!("{id}: {from}..{end}: {error:?}"));
         let read = log.check_read(from, end, &bytes, Moment::Still);
@@ -125,19 +206,22 @@ async fn compare(
 
         let mut model = witness.model.borrow_mut();
         let log = model.log(id);
+        log.settle_cut(end);
         let doubtful: Vec<Written> = log
             .batches
             .iter()
             .filter(|batch| !batch.certain && batch.header.producer_id.is_some())
             .cloned()
             .collect();
-        let gone = log.settle(from, end, start.epochs.entries());
+        let gone = log.settle(start);
         witness.coverage.borrow_mut().batches_lost_unanswered += gone.len() as u64;
-        let remembered = log.producers();
+        let remembered = log.producers(false);
         let is_remembered = |batch: &Written| {
-            let (_, batches) = &remembered[&batch.header.producer_id];
             let base_offset = batch.header.base_offset;
-            batches.iter().any(|seen| seen.base_offset == base_offset)
+            let known = remembered.get(&batch.header.producer_id);
+            known.is_some_and(|(_, batches)| {
+                batches.iter().any(|seen| seen.base_offset == base_offset)
+            })
         };
         let again = doubtful
             .into_iter()

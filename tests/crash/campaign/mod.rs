@@ -20,5 +20,10 @@ mod stories;
 mod topics;
 mod verify;
 
-pub use damage::{Kind, Target, Verdict, damage};
-pub use run::{Report, run};
+pub use broker::Start;
+pub use clients::{Clients, Plan};
+pub use damage::{Kind, Target, Verdict, damage, lie};
+pub use life::{LifePlan, Opened, Phase, Witness, live, open};
+pub use model::Model;
+pub use run::{KEYS, Report, any_log_config, any_map_bytes, run};
+pub use stories::{on_all_cores, setting};

@@ -5,13 +5,15 @@
 
 use super::topics::{Change, Topics};
 use bytes::{Bytes, BytesMut};
-use ottla::base::epoch::ProducerEpoch;
+use ottla::base::epoch::{LeaderEpoch, ProducerEpoch};
 use ottla::base::ids::{PartitionId, ProducerId};
 use ottla::base::offset::Offset;
+use ottla::base::prng::Prng;
 use ottla::base::time::Timestamp;
 use ottla::log::Note;
 use ottla::log::epoch_table::EpochEntry;
 use ottla::record::{BatchHeader, StampedBatch};
+use ottla::storage::start::PartitionStart;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Kafka remembers five batches of a producer.
@@ -22,6 +24,23 @@ pub struct Written {
     pub header: BatchHeader,
     pub bytes: Bytes,
     pub certain: bool,
+    pub memory: Memory,
+}
+
+/// Whether the producer table still knows a batch, as long as its producer has no five later ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    Sure,
+    /// Batches that a cut took away may have pushed it out before.
+    Perhaps,
+    Gone,
+}
+
+/// A cut that was asked for, and the promises that were asked for before it.
+#[derive(Clone, Copy, Debug)]
+struct AskedCut {
+    offset: Offset,
+    promises: usize,
 }
 
 /// One partition. `Default` is a new one.
@@ -35,6 +54,13 @@ pub struct LogModel {
     pub log_starts_asked: Vec<Offset>,
     /// Records that a later one of their key makes void may be gone.
     pub is_compacted: bool,
+    cut_asked: Option<AskedCut>,
+    /// The largest timestamp of a batch that was cut away: a bound may remember it.
+    cut_timestamp: Option<Timestamp>,
+    /// The last promise that is durable for certain.
+    pub promise: Option<LeaderEpoch>,
+    /// Promises that may be, and where the log ended when they were asked for.
+    promises_asked: Vec<(LeaderEpoch, Offset)>,
 }
 
 /// A batch of the model's own producer table.
@@ -49,7 +75,7 @@ pub struct SeenBatch {
 
 pub type SeenProducers = BTreeMap<ProducerId, (ProducerEpoch, VecDeque<SeenBatch>)>;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Model {
     pub logs: BTreeMap<PartitionId, LogModel>,
     topics: Topics,
@@ -80,6 +106,7 @@ impl Model {
             header: batch.header,
             bytes: bytes.freeze(),
             certain: false,
+            memory: Memory::Sure,
         });
     }
 
@@ -93,7 +120,17 @@ impl Model {
                 });
             }
             Note::LogStart(offset) => log.log_starts_asked.push(offset),
-            Note::Truncate { .. } | Note::Promise(_) => panic!("one replica never notes {note:?}"),
+            Note::Truncate { offset } => {
+                assert!(log.cut_asked.is_none(), "{id}: one cut at a time");
+                log.cut_asked = Some(AskedCut {
+                    offset,
+                    promises: log.promises_asked.len(),
+                });
+            }
+            Note::Promise(epoch) => {
+                let end = log.end();
+                log.promises_asked.push((epoch, end));
+            }
         }
     }
 
@@ -107,6 +144,19 @@ impl Model {
         batch
             .unwrap_or_else(|| panic!("{id}: an answer for {base_offset}, which nobody wrote"))
             .certain = true;
+        // Entries of a partition become durable in order.
+        let asked = log.promises_asked.iter();
+        let before = asked.take_while(|(_, end)| *end <= base_offset);
+        let count = before.count();
+        log.promises_kept(count);
+    }
+
+    /// The cut that was asked for is durable.
+    pub fn cut_done(&mut self, id: PartitionId) {
+        let log = self.log(id);
+        let cut = log.cut_asked.expect("a cut that was asked for");
+        log.promises_kept(cut.promises);
+        *log = log.after_cut().expect("asked for above");
     }
 
     pub fn log_start_answered(&mut self, id: PartitionId, offset: Offset) {
@@ -191,11 +241,13 @@ impl LogModel {
                 .is_ok()
     }
 
-    /// The last five batches of each producer, of its newest epoch.
-    pub fn producers(&self) -> SeenProducers {
+    /// The last five batches of each producer, of its newest epoch, of those that the table knows for certain; or of
+    /// those it may know.
+    pub fn producers(&self, at_most: bool) -> SeenProducers {
         let mut seen = SeenProducers::new();
-        for Written { header, .. } in &self.batches {
-            if !header.producer_id.is_some() {
+        for Written { header, memory, .. } in &self.batches {
+            let is_known = *memory == Memory::Sure || (at_most && *memory == Memory::Perhaps);
+            if !header.producer_id.is_some() || !is_known {
                 continue;
             }
             let (epoch, batches) = seen.entry(header.producer_id).or_default();
@@ -217,6 +269,91 @@ impl LogModel {
         seen
     }
 
+    /// The last sequence of the producer in this log, remembered or not.
+    pub fn last_sequence(&self, producer: ProducerId) -> Option<i32> {
+        let last = self
+            .batches
+            .iter()
+            .rfind(|batch| batch.header.producer_id == producer)?;
+        Some(last.header.base_sequence + last.header.last_offset_delta)
+    }
+
+    /// Somewhere a cut may be: a little from the end mostly, never below a log start that was asked for.
+    pub fn any_cut(&self, prng: &mut Prng) -> Offset {
+        let from = self.asked_log_start();
+        let ends = self.batches.iter().map(|batch| batch.header.next_offset());
+        let mut places: Vec<Offset> = ends.filter(|&end| end >= from).collect();
+        places.reverse();
+        let scale = (places.len() as u64) >> prng.below(5);
+        let place = places.get(prng.below(scale.max(1)) as usize);
+        place.copied().unwrap_or(from.max(self.end()))
+    }
+
+    /// Where the log starts when everything is durable that was asked for.
+    fn asked_log_start(&self) -> Offset {
+        let asked = self.log_starts_asked.iter().max().copied();
+        asked.unwrap_or(Offset::ZERO).max(self.log_start)
+    }
+
+    /// The batches that end there or before.
+    pub fn up_to(&self, end: Offset) -> LogModel {
+        let mut kept = self.clone();
+        kept.batches
+            .retain(|batch| batch.header.next_offset() <= end);
+        kept
+    }
+
+    /// What a cut leaves that was asked for and is not known to have happened.
+    pub fn after_cut(&self) -> Option<LogModel> {
+        let cut = self.cut_asked?.offset;
+        let mut left = self.clone();
+        left.cut_asked = None;
+        left.epochs.retain(|entry| entry.start < cut);
+        if cut <= self.asked_log_start() {
+            // The epoch of the log start began there, and nothing is left that was written in it.
+            left.epochs.clear();
+        }
+        let kept = left
+            .batches
+            .partition_point(|batch| batch.header.next_offset() <= cut);
+        let voided = left.batches.split_off(kept);
+        let stamps = voided.iter().map(|batch| batch.header.max_timestamp);
+        left.cut_timestamp = left.cut_timestamp.max(stamps.max());
+        left.forget_pushed_out(&voided);
+        Some(left)
+    }
+
+    /// A cut takes batches out of the producer table; those that they had pushed out do not come back.
+    fn forget_pushed_out(&mut self, voided: &[Written]) {
+        let mut later: BTreeMap<ProducerId, (usize, usize)> = BTreeMap::new();
+        for batch in voided {
+            later.entry(batch.header.producer_id).or_default().0 += 1;
+        }
+        for batch in self.batches.iter_mut().rev() {
+            let (voided, kept) = later.entry(batch.header.producer_id).or_default();
+            batch.memory = match batch.memory {
+                known if *voided + *kept < WINDOW => known,
+                Memory::Gone => Memory::Gone,
+                _ if *kept < WINDOW => Memory::Perhaps,
+                _ => Memory::Gone,
+            };
+            *kept += 1;
+        }
+    }
+
+    fn promises_kept(&mut self, count: usize) {
+        let kept = self.promises_asked.drain(..count).map(|(epoch, _)| epoch);
+        self.promise = self.promise.max(kept.max());
+    }
+
+    /// Whether a start may find this promise.
+    pub fn may_promise(&self, found: LeaderEpoch) -> bool {
+        let found = (found != LeaderEpoch::NONE).then_some(found);
+        let mut asked = self.promises_asked.iter();
+        found == self.promise
+            || (found > self.promise && asked.any(|(epoch, _)| Some(*epoch) == found))
+    }
+
     /// Of the batches that reach above `from`.
     pub fn max_timestamp(&self, from: Offset) -> Timestamp {
         let first = self
@@ -228,23 +365,45 @@ impl LogModel {
         stamps.max().unwrap_or(Timestamp::NONE)
     }
 
+    /// What a bound may remember of all that was ever written.
+    pub fn timestamp_bound(&self) -> Timestamp {
+        let cut = self.cut_timestamp.unwrap_or(Timestamp::NONE);
+        self.max_timestamp(Offset::ZERO).max(cut)
+    }
+
+    /// A log that ends where a cut was asked for was cut there; else it was not.
+    pub fn settle_cut(&mut self, end: Offset) {
+        if self.cut_asked.is_some_and(|cut| cut.offset == end) {
+            *self = self.after_cut().expect("asked for above");
+        }
+        self.cut_asked = None;
+    }
+
     /// The log is what a start found. What was not found is gone for good; the rest stays.
-    pub fn settle(
-        &mut self,
-        log_start: Offset,
-        end: Offset,
-        epochs: &[EpochEntry],
-    ) -> Vec<Written> {
+    pub fn settle(&mut self, found: &PartitionStart) -> Vec<Written> {
+        let end = found.next_offset;
+        self.settle_cut(end);
         let kept = self
             .batches
             .partition_point(|batch| batch.header.next_offset() <= end);
         let gone = self.batches.split_off(kept);
         for batch in &mut self.batches {
             batch.certain = true;
+            let remembered = found.producers.get(batch.header.producer_id);
+            let is_known = remembered.is_some_and(|producer| {
+                let mut batches = producer.batches();
+                batches.any(|seen| seen.base_offset == batch.header.base_offset)
+            });
+            batch.memory = match is_known {
+                true => Memory::Sure,
+                false => Memory::Gone,
+            };
         }
-        self.log_start = log_start;
+        self.log_start = found.log_start;
         self.log_starts_asked.clear();
-        self.epochs = epochs.to_vec();
+        self.epochs = found.epochs.entries().to_vec();
+        self.promise = (found.promise != LeaderEpoch::NONE).then_some(found.promise);
+        self.promises_asked.clear();
         gone
     }
 }

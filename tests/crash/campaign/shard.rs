@@ -7,6 +7,7 @@ use ottla::base::epoch::LeaderEpoch;
 use ottla::base::ids::{PartitionId, Ticket};
 use ottla::base::offset::Offset;
 use ottla::base::time::{Instant, Timestamp};
+use ottla::log::Note;
 use ottla::log::log_config::LogConfig;
 use ottla::partition::{
     Action, AppendError, Caller, Dispatched, Durability, Outcome, Partition, PartitionSettings,
@@ -55,6 +56,12 @@ pub struct Shard {
     next_ticket: Cell<u64>,
     removed: RefCell<BTreeSet<PartitionId>>,
     damaged: RefCell<BTreeSet<PartitionId>>,
+    /// The epoch a partition was led in last.
+    epochs: RefCell<BTreeMap<PartitionId, LeaderEpoch>>,
+    /// Cuts that are under way.
+    cuts: RefCell<BTreeMap<PartitionId, Offset>>,
+    /// Cuts begun and cuts done so far.
+    cut_counts: RefCell<BTreeMap<PartitionId, u64>>,
     failed: Cell<bool>,
     /// Something was answered, removed, or there is room again.
     pub progress: Notify,
@@ -116,6 +123,9 @@ impl Shard {
             next_ticket: Cell::new(1),
             removed: RefCell::default(),
             damaged: RefCell::default(),
+            epochs: RefCell::default(),
+            cuts: RefCell::default(),
+            cut_counts: RefCell::default(),
             failed: Cell::new(false),
             progress: Notify::default(),
         });
@@ -140,6 +150,7 @@ impl Shard {
             offline: found.offline,
         });
         let partition = Partition::new(state, SETTINGS, epoch, self.runtime.now());
+        self.epochs.borrow_mut().insert(id, epoch);
         self.partitions.borrow_mut().insert(id, partition);
     }
 
@@ -198,6 +209,62 @@ impl Shard {
         self.waiting.borrow_mut().insert(caller.ticket, waiting);
         self.perform(id, actions, None);
         true
+    }
+
+    /// Voids everything from `offset` on, as a follower does whose leader's log went another way. Nobody is served until
+    /// `lead_after_cut` answers true. False: there is no such partition, or it is being cut.
+    pub fn cut(&self, id: PartitionId, offset: Offset) -> bool {
+        let Some(mut partition) = self.partitions.borrow_mut().remove(&id) else {
+            return false;
+        };
+        partition.close();
+        self.perform(id, drain(&mut partition), None);
+        self.cuts.borrow_mut().insert(id, offset);
+        *self.cut_counts.borrow_mut().entry(id).or_default() += 1;
+        self.note(id, Note::Truncate { offset });
+        true
+    }
+
+    /// Leads the partition again, in a new epoch, if the store has made its cut durable.
+    pub fn lead_after_cut(&self, id: PartitionId) -> bool {
+        // What was said of the log as it was must not reach the one that is led now.
+        self.hear_all();
+        let offset = self.cuts.borrow()[&id];
+        let known = self.store.partitions();
+        let Some(found) = known.into_iter().find(|known| known.id == id) else {
+            return false;
+        };
+        // Room is given only when no cut is under way.
+        if found.next_offset != offset || self.store.reserve(id, 1).is_err() {
+            return false;
+        }
+        self.cuts.borrow_mut().remove(&id);
+        *self.cut_counts.borrow_mut().entry(id).or_default() += 1;
+        self.model.borrow_mut().cut_done(id);
+        let epoch = self.epochs.borrow()[&id];
+        self.lead(Some(found), id, LeaderEpoch(epoch.0 + 1));
+        true
+    }
+
+    /// Changes with each cut, when it begins and when it is done: whoever remembers another number knows a log that is no
+    /// more.
+    pub fn cut_count(&self, id: PartitionId) -> u64 {
+        self.cut_counts.borrow().get(&id).copied().unwrap_or(0)
+    }
+
+    /// Promises to obey no epoch below the next one. False: there is no such partition now.
+    pub fn promise(&self, id: PartitionId) -> bool {
+        if !self.partitions.borrow().contains_key(&id) {
+            return false;
+        }
+        let epoch = LeaderEpoch(self.epochs.borrow()[&id].0 + 1);
+        self.note(id, Note::Promise(epoch));
+        true
+    }
+
+    fn note(&self, id: PartitionId, note: Note) {
+        self.model.borrow_mut().note(id, note);
+        self.store.note(id, note);
     }
 
     /// What a reader may see: log start and end for readers.
@@ -301,10 +368,7 @@ impl Shard {
                     let room = room.take().expect("one append for each reservation");
                     self.store.append(id, room, batch, awaited);
                 }
-                Action::Note(note) => {
-                    self.model.borrow_mut().note(id, note);
-                    self.store.note(id, note);
-                }
+                Action::Note(note) => self.note(id, note),
                 Action::Complete { ticket, outcome } => self.complete(ticket, outcome),
             }
         }

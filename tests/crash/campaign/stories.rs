@@ -1,6 +1,7 @@
 //! The campaign as tests. `OTTLA_CRASH_SEED=n` runs one seed, `OTTLA_CRASH_RUNS=n` another number of them.
 
-use super::{Kind, Report, Target, Verdict, damage, run};
+use super::{Kind, Report, Target, Verdict, damage, lie, run};
+use crate::sim::Lie;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use std::time::Instant;
 const RUNS: u64 = 80;
 const CUTS_MIN: u64 = 1_600;
 const DAMAGES: u64 = 200;
+const LIES: u64 = 120;
 /// Seeds that run twice.
 const TWICE: u64 = 6;
 
@@ -64,8 +66,21 @@ fn damage_is_survived_refused_or_named_but_never_served() {
     println!("{verdicts:?}");
 }
 
+#[test]
+fn a_drive_that_lies_about_a_write_is_found_out_before_anything_wrong_is_served() {
+    let mut verdicts = BTreeMap::new();
+    let seeds = match setting("OTTLA_CRASH_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..setting("OTTLA_CRASH_RUNS").unwrap_or(LIES),
+    };
+    for verdict in on_all_cores(seeds, lie_named) {
+        *verdicts.entry(verdict).or_insert(0) += 1;
+    }
+    println!("{verdicts:?}");
+}
+
 /// Runs each seed in one thread or another; what comes of it depends on the seed alone.
-fn on_all_cores<T: Send>(seeds: Range<u64>, run: impl Fn(u64) -> T + Sync) -> Vec<T> {
+pub fn on_all_cores<T: Send>(seeds: Range<u64>, run: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let next = AtomicU64::new(seeds.start);
     let work = || {
         let _end = NoMoreAtEnd(&next);
@@ -90,6 +105,13 @@ fn on_all_cores<T: Send>(seeds: Range<u64>, run: impl Fn(u64) -> T + Sync) -> Ve
 fn damage_named(seed: u64) -> (Target, Kind, Verdict) {
     let guard = NameOnPanic(seed, "damage_is");
     let verdict = damage(seed);
+    std::mem::forget(guard);
+    verdict
+}
+
+fn lie_named(seed: u64) -> (Lie, Verdict) {
+    let guard = NameOnPanic(seed, "a_drive_that_lies");
+    let verdict = lie(seed);
     std::mem::forget(guard);
     verdict
 }
@@ -120,7 +142,7 @@ impl Drop for NameOnPanic {
     }
 }
 
-fn setting(name: &str) -> Option<u64> {
+pub fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("a number"))
 }

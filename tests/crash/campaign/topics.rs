@@ -7,6 +7,8 @@ use ottla::storage::meta_log::MetaRecovered;
 use ottla::storage::settings::KnownTopics;
 use std::collections::{BTreeMap, BTreeSet};
 
+const EPOCHS_PER_LIFE: i32 = 1 << 10;
+
 /// One change, one entry of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
@@ -165,8 +167,9 @@ impl Topics {
         found.map(|(&id, _)| id)
     }
 
+    /// With room for a new epoch after each of the life's cuts.
     pub fn leader_epoch(&self, topic: TopicId) -> LeaderEpoch {
-        LeaderEpoch(self.starts - self.live[&topic].created_at)
+        LeaderEpoch((self.starts - self.live[&topic].created_at) * EPOCHS_PER_LIFE)
     }
 }
 

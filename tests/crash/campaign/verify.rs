@@ -6,9 +6,22 @@ use ottla::base::time::Timestamp;
 use ottla::log::epoch_table::EpochEntry;
 use ottla::log::producer_table::ProducerTable;
 use ottla::storage::start::PartitionStart;
+use std::collections::BTreeSet;
 
 /// Compares everything but the bytes, which are read separately. Says what is wrong.
+///
+/// A cut that was asked for has happened or has not.
 pub fn check_start(log: &LogModel, found: &PartitionStart) -> Result<(), String> {
+    let uncut = check_log(log, found);
+    match log.after_cut() {
+        Some(cut) if uncut.is_err() && cut.end() == found.next_offset => {
+            check_log(&cut, found).map_err(|wrong| format!("after the cut: {wrong}"))
+        }
+        _ => uncut,
+    }
+}
+
+fn check_log(log: &LogModel, found: &PartitionStart) -> Result<(), String> {
     if let Some(offline) = found.offline {
         return Err(format!("offline: {offline:?}"));
     }
@@ -33,18 +46,17 @@ pub fn check_start(log: &LogModel, found: &PartitionStart) -> Result<(), String>
             log.log_start, log.log_starts_asked
         ));
     }
-    check_epochs(log, found)?;
-    let mut kept = log.clone();
-    kept.settle(log_start, end, &[]);
-    let (expected, producers) = (kept.producers(), seen(&found.producers));
-    if producers != expected {
-        return Err(format!("producers {producers:?}, expected {expected:?}"));
+    if !log.may_promise(found.promise) {
+        return Err(format!(
+            "promise {}, answered {:?}",
+            found.promise, log.promise
+        ));
     }
-    // Batches below the log start may count still, until their segment goes.
-    let (least, most) = (
-        kept.max_timestamp(log_start),
-        kept.max_timestamp(Offset::ZERO),
-    );
+    check_epochs(log, found)?;
+    let kept = log.up_to(end);
+    check_producers(&kept, &found.producers)?;
+    // Batches below the log start may count still, until their segment goes; so may what a cut took away.
+    let (least, most) = (kept.max_timestamp(log_start), kept.timestamp_bound());
     let least = match log.is_compacted {
         true => Timestamp::NONE,
         false => least,
@@ -54,6 +66,25 @@ pub fn check_start(log: &LogModel, found: &PartitionStart) -> Result<(), String>
         return Err(format!(
             "largest timestamp {found:?}, not {least:?}..={most:?}"
         ));
+    }
+    Ok(())
+}
+
+/// Each producer's last batches, five of them unless a cut took later ones away.
+fn check_producers(kept: &LogModel, found: &ProducerTable) -> Result<(), String> {
+    let (least, most) = (kept.producers(false), kept.producers(true));
+    let found = seen(found);
+    let window = |table: &SeenProducers, id| table.get(id).cloned().unwrap_or_default();
+    let ids: BTreeSet<_> = most.keys().chain(found.keys()).collect();
+    for id in ids {
+        let (epoch, batches) = window(&found, id);
+        let (least, most) = (window(&least, id), window(&most, id));
+        let forgotten = most.1.len().saturating_sub(batches.len());
+        let is_whole = batches.len() >= least.1.len();
+        let is_last = most.1.iter().skip(forgotten).eq(batches.iter());
+        if !is_whole || !is_last || (!batches.is_empty() && epoch != most.0) {
+            return Err(format!("producer {id:?}: {batches:?}, expected {most:?}"));
+        }
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use ottla::base::align::BLOCK;
 use ottla::base::prng::Prng;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// What a drive writes in one piece, whatever happens.
 const SECTOR: usize = 512;
@@ -16,16 +17,18 @@ pub enum Survival {
     Some,
 }
 
-/// A file without its name.
-#[derive(Default)]
+/// A file without its name. Copies share bytes until one of them changes.
+#[derive(Clone, Default)]
 pub struct Content {
-    current: Vec<u8>,
-    durable: Vec<u8>,
+    current: Rc<Vec<u8>>,
+    /// The same bytes in memory while nothing is on its way.
+    durable: Rc<Vec<u8>>,
     on_the_way: Vec<Change>,
     /// Blocks that the drive cannot read, until they are written.
     unreadable: BTreeSet<usize>,
 }
 
+#[derive(Clone)]
 struct Change {
     number: u64,
     what: What,
@@ -33,19 +36,20 @@ struct Change {
     forgotten: bool,
 }
 
+#[derive(Clone)]
 enum What {
-    Write { position: usize, bytes: Vec<u8> },
+    Write { position: usize, bytes: Rc<Vec<u8>> },
     Len(usize),
 }
 
 impl Content {
     /// A write that a sync has yet to make durable. `number` orders changes against syncs.
-    pub fn write(&mut self, number: u64, position: usize, bytes: Vec<u8>) {
+    pub fn write(&mut self, number: u64, position: usize, bytes: Rc<Vec<u8>>) {
         let end = position + bytes.len();
         if end > self.current.len() {
             self.set_len(number, end);
         }
-        self.current[position..end].copy_from_slice(&bytes);
+        Rc::make_mut(&mut self.current)[position..end].copy_from_slice(&bytes);
         self.make_readable(position, end);
         self.on_the_way.push(Change {
             number,
@@ -57,27 +61,39 @@ impl Content {
     /// A write that is durable when it completes, as is the length it needs.
     pub fn write_through(&mut self, position: usize, bytes: &[u8]) {
         let end = position + bytes.len();
-        if end > self.current.len() {
-            self.current.resize(end, 0);
-        }
-        self.current[position..end].copy_from_slice(bytes);
         self.make_readable(position, end);
         let changes = std::mem::take(&mut self.on_the_way);
         for mut change in changes {
             match &mut change.what {
-                What::Len(len) => self.durable.resize(*len, 0),
+                What::Len(len) => Rc::make_mut(&mut self.durable).resize(*len, 0),
                 What::Write { .. } => self.on_the_way.extend(without(change, position, end)),
             }
         }
-        if end > self.durable.len() {
-            self.durable.resize(end, 0);
+        self.change_both(|content| {
+            if end > content.len() {
+                content.resize(end, 0);
+            }
+            content[position..end].copy_from_slice(bytes);
+        });
+    }
+
+    /// In place where both are one.
+    fn change_both(&mut self, change: impl Fn(&mut Vec<u8>)) {
+        let is_one = Rc::ptr_eq(&self.current, &self.durable);
+        if is_one {
+            self.durable = Rc::default();
         }
-        self.durable[position..end].copy_from_slice(bytes);
+        change(Rc::make_mut(&mut self.current));
+        if is_one {
+            self.durable = self.current.clone();
+        } else {
+            change(Rc::make_mut(&mut self.durable));
+        }
     }
 
     /// Cuts or extends; an extension reads as zeros.
     pub fn set_len(&mut self, number: u64, len: usize) {
-        self.current.resize(len, 0);
+        Rc::make_mut(&mut self.current).resize(len, 0);
         self.make_readable(len, usize::MAX);
         self.on_the_way.push(Change {
             number,
@@ -88,7 +104,11 @@ impl Content {
 
     /// Makes all changes numbered below `before` durable.
     pub fn sync(&mut self, before: u64) {
+        if self.on_the_way.is_empty() {
+            return;
+        }
         let mut kept: Vec<Change> = Vec::new();
+        let durable = Rc::make_mut(&mut self.durable);
         for change in std::mem::take(&mut self.on_the_way) {
             if change.number >= before || change.forgotten {
                 kept.push(change);
@@ -97,11 +117,11 @@ impl Content {
             // What came before to the same place, and was forgotten, cannot come back.
             let place = match change.what {
                 What::Write { position, bytes } => {
-                    apply(&mut self.durable, position, &bytes);
+                    apply(durable, position, &bytes);
                     (position, position + bytes.len())
                 }
                 What::Len(len) => {
-                    self.durable.resize(len, 0);
+                    durable.resize(len, 0);
                     (len, usize::MAX)
                 }
             };
@@ -111,6 +131,9 @@ impl Content {
                 .collect();
         }
         self.on_the_way = kept;
+        if self.on_the_way.is_empty() && self.current == self.durable {
+            self.durable = self.current.clone();
+        }
     }
 
     /// A sync that fails: the kernel takes the pages for clean, so no later sync writes them.
@@ -123,6 +146,10 @@ impl Content {
 
     /// The power goes. Returns how many blocks came back as garbage.
     pub fn cut_power(&mut self, survival: Survival, garbage: bool, prng: &mut Prng) -> u64 {
+        if self.on_the_way.is_empty() {
+            self.current = self.durable.clone();
+            return 0;
+        }
         let mut spoiled = 0;
         // Lengths are the file system's own records: they survive in order.
         let mut lengths_survive = survival != Survival::Nothing;
@@ -131,7 +158,7 @@ impl Content {
                 What::Len(len) => {
                     lengths_survive &= survival == Survival::Everything || !prng.chance(30);
                     if lengths_survive {
-                        self.durable.resize(len, 0);
+                        Rc::make_mut(&mut self.durable).resize(len, 0);
                     }
                 }
                 What::Write { position, bytes } => {
@@ -143,14 +170,13 @@ impl Content {
                 }
             }
         }
-        self.current.clone_from(&self.durable);
+        self.current = self.durable.clone();
         spoiled
     }
 
     /// Bytes change without anybody writing them.
     pub fn damage(&mut self, change: impl Fn(&mut Vec<u8>)) {
-        change(&mut self.current);
-        change(&mut self.durable);
+        self.change_both(change);
     }
 
     /// The drive can no longer read the block at this position.
@@ -177,12 +203,14 @@ impl Content {
         let noise: Vec<u8> = (0..BLOCK / 8)
             .flat_map(|_| prng.next_u64().to_le_bytes())
             .collect();
-        apply(&mut self.durable, position + block, &noise);
+        let durable: &mut Vec<u8> = Rc::make_mut(&mut self.durable);
+        apply(durable, position + block, &noise);
     }
 
     fn keep_sectors(&mut self, position: usize, bytes: &[u8], survival: Survival, prng: &mut Prng) {
         // Half of the torn writes lose a sector here and there, the others nearly all.
         let percent = [50, 90, 10][prng.below(3) as usize];
+        let durable = Rc::make_mut(&mut self.durable);
         for (index, sector) in bytes.chunks(SECTOR).enumerate() {
             let survives = match survival {
                 Survival::Everything => true,
@@ -190,7 +218,7 @@ impl Content {
                 Survival::Some => prng.chance(percent),
             };
             if survives {
-                apply(&mut self.durable, position + index * SECTOR, sector);
+                apply(durable, position + index * SECTOR, sector);
             }
         }
     }
@@ -219,7 +247,7 @@ fn without(change: Change, start: usize, end: usize) -> Vec<Change> {
             number: change.number,
             what: What::Write {
                 position: from,
-                bytes: bytes[from - position..to - position].to_vec(),
+                bytes: Rc::new(bytes[from - position..to - position].to_vec()),
             },
             forgotten: change.forgotten,
         })

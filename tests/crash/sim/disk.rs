@@ -1,5 +1,7 @@
 //! The disk seam of one process.
 
+use super::boundary::{BoundaryWatch, Moment};
+use super::faults::{EIO, Lie, due, planned};
 use super::machine::{DiskCounters, Machine, Operation};
 use super::names::{NameError, Node};
 use super::world::{Process, World};
@@ -12,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-const EIO: i32 = 5;
 /// A write of a dead process is under way for this long at most: less than anybody waits for a lock.
 const LATE_BY_MAX: Duration = Duration::from_secs(4);
 
@@ -23,6 +24,7 @@ pub struct SimDisk {
     world: World,
     process: Process,
     watch: Rc<RefCell<Option<WriteWatch>>>,
+    boundaries: Rc<RefCell<Option<Box<dyn BoundaryWatch>>>>,
     /// Prints every change: for somebody who follows one seed.
     talks: bool,
 }
@@ -45,11 +47,17 @@ pub struct SimBuffer(Vec<u8>);
 
 impl SimDisk {
     pub fn new(world: &World, process: Process, seed: u64) -> SimDisk {
+        SimDisk::of(world, process, Machine::new(seed))
+    }
+
+    /// The disk of a machine that was something else before.
+    pub fn of(world: &World, process: Process, machine: Machine) -> SimDisk {
         SimDisk {
-            machine: Rc::new(RefCell::new(Machine::new(seed))),
+            machine: Rc::new(RefCell::new(machine)),
             world: world.clone(),
             process,
             watch: Rc::default(),
+            boundaries: Rc::default(),
             talks: std::env::var("OTTLA_CRASH_TALK").is_ok(),
         }
     }
@@ -64,6 +72,11 @@ impl SimDisk {
     /// Shows every write to `watch`, for all processes.
     pub fn watch_writes(&self, watch: impl FnMut(&Path, &[u8]) + 'static) {
         *self.watch.borrow_mut() = Some(Box::new(watch));
+    }
+
+    /// Shows every change to `watch`, for all processes, or to nobody any more.
+    pub fn watch_boundaries(&self, watch: Option<Box<dyn BoundaryWatch>>) {
+        *self.boundaries.borrow_mut() = watch;
     }
 
     /// Halts the machine at the given number of further beginnings and ends of changes.
@@ -83,9 +96,28 @@ impl SimDisk {
     }
 
     /// Lets the operation fail that begins or ends at the given number of further events.
-    pub fn fail_after(&self, events: Option<u64>) {
-        let mut machine = self.machine.borrow_mut();
-        machine.fail_at = events.map(|events| machine.events + events);
+    pub fn fail_after(&self, events: Option<u64>, errno: i32) {
+        self.machine.borrow_mut().faults.failure = planned(events, errno);
+    }
+
+    /// Lets the read fail that is so many from now. Another one of the same place need not.
+    pub fn fail_read_after(&self, reads: Option<u64>) {
+        self.machine.borrow_mut().faults.read_failure = planned(reads, EIO);
+    }
+
+    /// Lets the change take so long that begins at the given number of further beginnings.
+    pub fn stall_after(&self, changes: Option<u64>, wait: Duration) {
+        self.machine.borrow_mut().faults.stall = planned(changes, wait);
+    }
+
+    /// Lets the drive lie about the write that is so many from now, of those to files that `hits` picks.
+    pub fn lie_after(&self, writes: Option<u64>, lie: Lie, hits: fn(&Path) -> bool) {
+        self.machine.borrow_mut().faults.lie = planned(writes, (lie, hits));
+    }
+
+    /// A lie was planned, and the write has not come.
+    pub fn is_to_lie(&self) -> bool {
+        self.machine.borrow().faults.lie.is_some()
     }
 
     /// Bytes that all files together may have.
@@ -169,6 +201,7 @@ impl SimDisk {
         let about = self
             .talks
             .then(|| format!("{name} {}{operation}", path.display()));
+        let change = self.show_change(path, &operation);
         let number = self
             .machine
             .borrow_mut()
@@ -187,15 +220,18 @@ impl SimDisk {
         if self.machine.borrow_mut().is_awaited_segment_write(number) {
             self.world.halt();
         }
-        let mut fails = self.event().await;
+        self.show_moment(change, Moment::Inside);
+        let mut failure = self.event().await;
         self.pass_time(60, 900).await;
-        fails |= self.event_is_failure();
-        let done = if fails {
+        self.stall().await;
+        failure = failure.or(self.event_failure());
+        let done = if let Some(errno) = failure {
             self.machine.borrow_mut().fail(number);
-            Err(NameError::Refused(EIO))
+            Err(NameError::Refused(errno))
         } else {
             self.machine.borrow_mut().complete(number)
         };
+        self.show_moment(change, Moment::After);
         if self.talks {
             let result = done.as_ref().err();
             println!(
@@ -209,19 +245,47 @@ impl SimDisk {
         done.map_err(|error| describe(error, name, path))
     }
 
-    async fn event(&self) -> bool {
-        let fails = self.event_is_failure();
+    async fn event(&self) -> Option<i32> {
+        let failure = self.event_failure();
         self.world.pass_unless_halted().await;
-        fails
+        failure
     }
 
-    fn event_is_failure(&self) -> bool {
+    /// The error number with which the operation fails here.
+    fn event_failure(&self) -> Option<i32> {
         let mut machine = self.machine.borrow_mut();
         machine.events += 1;
         if machine.cut_at == Some(machine.events) {
             self.world.halt();
         }
-        machine.fail_at == Some(machine.events)
+        due(&mut machine.faults.failure)
+    }
+
+    fn read_failure(&self) -> Option<i32> {
+        let mut machine = self.machine.borrow_mut();
+        let failure = due(&mut machine.faults.read_failure)?;
+        machine.counters.reads_failed += 1;
+        Some(failure)
+    }
+
+    async fn stall(&self) {
+        let wait = due(&mut self.machine.borrow_mut().faults.stall);
+        if let Some(wait) = wait {
+            self.machine.borrow_mut().counters.stalls += 1;
+            self.world.wait(wait).await;
+        }
+    }
+
+    fn show_change(&self, path: &Path, operation: &Operation) -> Option<u64> {
+        let mut watch = self.boundaries.borrow_mut();
+        let watch = watch.as_mut()?;
+        Some(watch.on_change(&self.machine.borrow(), path, operation))
+    }
+
+    fn show_moment(&self, change: Option<u64>, moment: Moment) {
+        if let (Some(change), Some(watch)) = (change, self.boundaries.borrow_mut().as_mut()) {
+            watch.on_moment(&self.machine.borrow(), change, moment);
+        }
     }
 
     async fn pass_time(&self, from_micros: u64, to_micros: u64) {
@@ -388,6 +452,9 @@ impl DiskFile for SimFile {
     async fn read_at(&self, position: u64, len: usize) -> Result<SimBuffer, DiskError> {
         assert_aligned(position, len);
         self.0.disk.pass_time(20, 200).await;
+        if let Some(errno) = self.0.disk.read_failure() {
+            return Err(describe(NameError::Refused(errno), "read", &self.path()));
+        }
         let machine = self.0.disk.machine.borrow();
         let bytes = machine.bytes(machine.file_of(self.0.open));
         let start = (position as usize).min(bytes.len());
@@ -409,7 +476,7 @@ impl DiskFile for SimFile {
         let operation = Operation::Write {
             file: self.file(),
             position: position as usize,
-            bytes: buffer.0,
+            bytes: Rc::new(buffer.0),
             through: self.0.mode == OpenMode::WriteThrough,
         };
         self.perform("write", operation).await

@@ -1,14 +1,17 @@
 //! The drive and its file system, with everything that is on its way to it.
 
 use super::content::{Content, Survival};
+use super::faults::{Faults, Lie, due};
 use super::names::{NameError, Names, Node};
 use super::world::Process;
 use crate::counters::counters;
+use ottla::base::align::BLOCK;
 use ottla::base::checksum::crc32c;
 use ottla::base::prng::Prng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 counters! {
     /// What the disk did to the program, so that a campaign can tell that it did enough.
@@ -24,16 +27,22 @@ counters! {
         /// Somebody asked for a lock that a dead process's write still held.
         locks_waited_for,
         errors_injected,
+        reads_failed,
+        /// Changes that took seconds.
+        stalls,
+        /// Writes that a drive said had succeeded, and that never happened or happened elsewhere.
+        lies,
         full_disk_answers,
     }
 }
 
 /// A change that the drive or the file system makes; nothing of it has happened before it completes.
+#[derive(Clone)]
 pub enum Operation {
     Write {
         file: u64,
         position: usize,
-        bytes: Vec<u8>,
+        bytes: Rc<Vec<u8>>,
         through: bool,
     },
     Sync {
@@ -71,12 +80,14 @@ impl fmt::Display for Operation {
     }
 }
 
+#[derive(Clone)]
 struct InFlight {
     process: Process,
     open: Option<u64>,
     operation: Operation,
 }
 
+#[derive(Clone)]
 struct Open {
     process: Process,
     path: PathBuf,
@@ -85,6 +96,8 @@ struct Open {
     orphan: bool,
 }
 
+/// A clone has the same bytes and the same things under way; what either does later, the other never sees.
+#[derive(Clone)]
 pub struct Machine {
     files: BTreeMap<u64, Content>,
     names: Names,
@@ -97,8 +110,8 @@ pub struct Machine {
     next_number: u64,
     pub prng: Prng,
     pub capacity: Option<u64>,
-    /// The mutating event (a beginning or an end) at which an operation fails with EIO.
-    pub fail_at: Option<u64>,
+    pub faults: Faults,
+    /// Beginnings and ends of changes so far.
     pub events: u64,
     pub cut_at: Option<u64>,
     /// Segment writes until the machine halts with one of them under way.
@@ -118,7 +131,7 @@ impl Machine {
             next_number: 1,
             prng: Prng::new(seed ^ 0x0d15_c000_0000),
             capacity: None,
-            fail_at: None,
+            faults: Faults::default(),
             events: 0,
             cut_at: None,
             cut_at_segment_write: None,
@@ -126,8 +139,23 @@ impl Machine {
         }
     }
 
+    /// The same machine once more, with dice of its own; nothing is planned to go wrong with it.
+    pub fn fork(&self, seed: u64) -> Machine {
+        Machine {
+            prng: Prng::new(seed ^ 0x0d15_c000_0000),
+            faults: Faults::default(),
+            cut_at: None,
+            cut_at_segment_write: None,
+            ..self.clone()
+        }
+    }
+
     pub fn begin(&mut self, process: Process, open: Option<u64>, operation: Operation) -> u64 {
         let number = self.number();
+        let operation = match open {
+            Some(open) => self.lie_about(open, operation),
+            None => operation,
+        };
         let in_flight = InFlight {
             process,
             open,
@@ -182,6 +210,49 @@ impl Machine {
                     .expect("a write is no change of names");
             }
             _ => {}
+        }
+    }
+
+    /// What really happens when this write is asked for.
+    fn lie_about(&mut self, open: u64, operation: Operation) -> Operation {
+        let Operation::Write {
+            file,
+            position,
+            bytes,
+            through,
+        } = operation
+        else {
+            return operation;
+        };
+        let is_hit = |path: &Path| self.faults.lie.is_some_and(|(_, (_, hits))| hits(path));
+        let lie = match is_hit(&self.opens[&open].path) {
+            true => due(&mut self.faults.lie),
+            false => None,
+        };
+        let known = self.files[&file].bytes();
+        let (position, bytes) = match lie.map(|(lie, _)| lie) {
+            None => (position, bytes),
+            Some(Lie::Lost) => {
+                let mut before = known.to_vec();
+                before.resize(before.len().max(position + bytes.len()), 0);
+                let before = before[position..position + bytes.len()].to_vec();
+                (position, Rc::new(before))
+            }
+            Some(Lie::Misdirected) => {
+                let last = known.len().saturating_sub(bytes.len()) / BLOCK;
+                let others = (0..=last).filter(|block| block * BLOCK != position);
+                let others: Vec<usize> = others.collect();
+                let which = self.prng.below(others.len().max(1) as u64) as usize;
+                let elsewhere = others.get(which).map_or(position, |block| block * BLOCK);
+                (elsewhere, bytes)
+            }
+        };
+        self.counters.lies += u64::from(lie.is_some());
+        Operation::Write {
+            file,
+            position,
+            bytes,
+            through,
         }
     }
 
@@ -347,6 +418,10 @@ impl Machine {
     pub fn list(&self, path: &Path) -> Result<&BTreeMap<String, Node>, NameError> {
         let directory = self.names.find_directory(path)?;
         Ok(self.names.entries(directory))
+    }
+
+    pub fn is_there(&self, path: &Path) -> bool {
+        self.names.find(path).is_ok()
     }
 
     pub fn bytes(&self, file: u64) -> &[u8] {

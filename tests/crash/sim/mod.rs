@@ -4,13 +4,17 @@
 //! **Never** looks at a real clock, file or thread.
 //! **Enter at** [`World`], then [`SimDisk`].
 
+mod boundary;
 mod content;
 mod disk;
+mod faults;
 mod machine;
 mod names;
 mod stories;
 mod world;
 
+pub use boundary::{BoundaryWatch, Moment};
 pub use disk::{SimBuffer, SimDisk, SimFile};
-pub use machine::DiskCounters;
+pub use faults::{EIO, ENOSPC, Lie};
+pub use machine::{DiskCounters, Machine, Operation};
 pub use world::{SimRuntime, World};

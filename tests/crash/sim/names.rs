@@ -31,6 +31,7 @@ type Entries = BTreeMap<String, Node>;
 /// A name in a directory.
 type Key = (u64, String);
 
+#[derive(Clone)]
 pub struct Names {
     current: BTreeMap<u64, Entries>,
     durable: BTreeMap<u64, Entries>,
@@ -38,6 +39,7 @@ pub struct Names {
     next_node: u64,
 }
 
+#[derive(Clone)]
 struct Change {
     number: u64,
     sets: Vec<(Key, Option<Node>)>,

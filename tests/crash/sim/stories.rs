@@ -1,6 +1,6 @@
 //! The machine itself: a disk that is too kind would prove nothing.
 
-use super::{SimBuffer, SimDisk, SimFile, World};
+use super::{EIO, ENOSPC, Lie, SimBuffer, SimDisk, SimFile, World};
 use ottla::storage::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use ottla::storage::runtime::{Runtime, TaskClass};
 use std::collections::BTreeSet;
@@ -208,7 +208,7 @@ fn a_failed_sync_is_not_made_good_by_the_next_one() {
     let found = outcomes(async |disk| {
         let file = durable_file(disk, OpenMode::Write).await;
         file.write_at(filled(disk, 2, 4096), 4096).await.unwrap();
-        disk.fail_after(Some(1));
+        disk.fail_after(Some(1), EIO);
         assert!(matches!(
             file.sync().await,
             Err(DiskError::Failed { errno: 5, .. })
@@ -216,6 +216,61 @@ fn a_failed_sync_is_not_made_good_by_the_next_one() {
         file.sync().await.unwrap();
     });
     assert!(found.iter().any(|sectors| sectors[8..] == [1; 8]));
+}
+
+#[test]
+fn a_read_fails_once_and_an_error_has_its_number() {
+    machine_after(1, true, async |disk: SimDisk| {
+        let file = durable_file(&disk, OpenMode::Write).await;
+        disk.fail_read_after(Some(2));
+        assert!(file.read_at(0, 4096).await.is_ok());
+        let failed = file.read_at(0, 4096).await.map(|_| ());
+        assert!(matches!(
+            failed,
+            Err(DiskError::Failed {
+                errno: EIO,
+                operation: "read",
+                ..
+            })
+        ));
+        assert!(file.read_at(0, 4096).await.is_ok());
+        disk.fail_after(Some(1), ENOSPC);
+        let failed = file.sync().await;
+        assert!(matches!(
+            failed,
+            Err(DiskError::Failed { errno: ENOSPC, .. })
+        ));
+        assert!(file.sync().await.is_ok());
+    });
+}
+
+#[test]
+fn a_drive_that_lies_says_that_a_write_succeeded_and_leaves_it_out_or_puts_it_elsewhere() {
+    for lie in [Lie::Lost, Lie::Misdirected] {
+        let (_, disk) = machine_after(3, true, async move |disk: SimDisk| {
+            let file = durable_file(&disk, OpenMode::WriteThrough).await;
+            file.write_at(filled(&disk, 1, 4096), 8192).await.unwrap();
+            disk.lie_after(Some(1), lie, |_| true);
+            file.write_at(filled(&disk, 2, 4096), 4096).await.unwrap();
+            assert!(!disk.is_to_lie());
+        });
+        let bytes = disk.bytes_of(Path::new(FILE)).unwrap();
+        assert_eq!(bytes[4096], 1, "{lie:?}");
+        assert_eq!(bytes.contains(&2), lie == Lie::Misdirected);
+    }
+}
+
+#[test]
+fn a_stall_takes_its_time_and_nothing_else() {
+    let took = |stall| {
+        let (world, _) = machine_after(4, true, async move |disk: SimDisk| {
+            let file = durable_file(&disk, OpenMode::Write).await;
+            disk.stall_after(stall, Duration::from_secs(30));
+            file.write_at(filled(&disk, 1, 4096), 0).await.unwrap();
+        });
+        world.now_nanos()
+    };
+    assert_eq!(took(Some(1)) - took(None), 30_000_000_000);
 }
 
 #[test]
