@@ -284,12 +284,7 @@ impl PartitionLog {
 
     /// The last segment after a cut.
     fn head_at(&self, end: Offset, at: Position) -> Segment {
-        let durable = self
-            .section
-            .segments
-            .iter()
-            .find(|segment| segment.base == at.segment);
-        let mut head = match durable {
+        let mut head = match self.section.segment_at(at.segment) {
             _ if self.head.base == at.segment => self.head,
             Some(segment) => *segment,
             None => Segment::new(at.segment),

@@ -13,7 +13,7 @@ use super::entry::{Change, DataChange, ReplaceChange};
 use super::epoch_table::EpochTable;
 use super::offline::{Offline, OfflineReason};
 use super::producer_table::ProducerTable;
-use super::segment::{LargestTimestamp, Segment, SideFile};
+use super::segment::{LargestTimestamp, Segment, SegmentName, SideFile};
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::PartitionId;
 use crate::base::offset::{Offset, Position};
@@ -356,6 +356,18 @@ impl Section {
             .segments
             .partition_point(|segment| segment.base <= offset);
         &self.segments[after.saturating_sub(1)]
+    }
+
+    /// The segment that begins there.
+    pub fn segment_at(&self, base: Offset) -> Option<&Segment> {
+        let found = self.segments.binary_search_by_key(&base, |s| s.base);
+        found.ok().map(|at| &self.segments[at])
+    }
+
+    /// The segment that lies in the files of this name.
+    pub fn segment_named(&self, name: SegmentName) -> Option<&Segment> {
+        self.segment_at(name.base)
+            .filter(|segment| segment.name() == name)
     }
 
     /// The offset after the last record of this segment.

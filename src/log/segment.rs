@@ -93,6 +93,12 @@ pub fn parse_unfinished_name(name: &str) -> Option<SegmentName> {
     Some(name)
 }
 
+/// What the name of a file says that belongs to a segment, finished or not.
+pub fn parse_any_name(name: &str) -> Option<(SegmentName, SegmentFileKind)> {
+    let unfinished = || Some((parse_unfinished_name(name)?, SegmentFileKind::Log));
+    parse_segment_file_name(name).or_else(unfinished)
+}
+
 /// A file beside a closed segment, as the lap that finished it left it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SideFile {
@@ -258,5 +264,9 @@ mod tests {
         let unfinished = "00000000000000000042-3.log.new";
         assert_eq!(parse_unfinished_name(unfinished), Some(named(42, 3)));
         assert_eq!(parse_unfinished_name("00000000000000000042-3.log"), None);
+        let log = Some((named(42, 3), SegmentFileKind::Log));
+        assert_eq!(parse_any_name(unfinished), log);
+        assert_eq!(parse_any_name("00000000000000000042-3.log"), log);
+        assert_eq!(parse_any_name("name"), None);
     }
 }

@@ -13,7 +13,7 @@ use crate::base::time::Timestamp;
 use crate::log::offline::{Offline, OfflineReason};
 use crate::log::paths::partition_folder;
 use crate::log::retention::{ClockGuard, Due, due};
-use crate::log::segment::{SegmentName, parse_segment_file_name, parse_unfinished_name};
+use crate::log::segment::{SegmentName, parse_any_name};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -107,9 +107,7 @@ async fn has_stale_files<D: Disk, R: Runtime>(
         entries => entries?,
     };
     Ok(entries.iter().any(|entry| {
-        let parsed = parse_segment_file_name(&entry.name).map(|(name, _)| name);
-        let name = parsed.or_else(|| parse_unfinished_name(&entry.name));
-        name.is_some_and(|name| shared.is_stale(id, name))
+        parse_any_name(&entry.name).is_some_and(|(name, _)| shared.is_stale(id, name))
     }))
 }
 
@@ -121,10 +119,7 @@ fn synced_bytes<D: Disk, R: Runtime>(
 ) -> Option<u64> {
     let state = shared.state.borrow();
     let section = state.partitions.get(&id)?.log.section();
-    let segment = section
-        .segments
-        .iter()
-        .find(|segment| segment.name() == name)?;
+    let segment = section.segment_named(name)?;
     let end = Position {
         segment: name.base,
         byte: segment.bytes,

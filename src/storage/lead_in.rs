@@ -37,11 +37,8 @@ fn name_of<D: Disk, R: Runtime>(
     base: Offset,
 ) -> SegmentName {
     let state = shared.state.borrow();
-    let segments = state
-        .partitions
-        .get(&id)
-        .map(|partition| &partition.log.section().segments);
-    let segment = segments.and_then(|segments| segments.iter().find(|s| s.base == base));
+    let partition = state.partitions.get(&id);
+    let segment = partition.and_then(|partition| partition.log.section().segment_at(base));
     segment.map_or(SegmentName::appended(base), |segment| segment.name())
 }
 

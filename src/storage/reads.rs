@@ -16,7 +16,7 @@ use crate::log::epoch_table::EpochTable;
 use crate::log::paths::segment_path;
 use crate::log::section::Section;
 use crate::log::segment::{Segment, SegmentFileKind, SegmentName};
-use crate::record::{Batches, find_timestamp, max_timestamp_record};
+use crate::record::{BatchHeader, Batches, find_timestamp, max_timestamp_record};
 use bytes::Bytes;
 
 /// Whole batches, in order, each with its CRC checked if it came from disk.
@@ -24,6 +24,19 @@ use bytes::Bytes;
 pub struct ReadBytes {
     pub pieces: Vec<Bytes>,
     pub bytes: usize,
+}
+
+impl ReadBytes {
+    pub(super) fn batches(&self) -> impl Iterator<Item = (BatchHeader, &[u8])> {
+        let batches = self.pieces.iter().flat_map(|piece| Batches::new(piece));
+        batches.flatten().map(|(_, header, batch)| (header, batch))
+    }
+
+    /// The offset after the last batch.
+    pub(super) fn end(&self) -> Option<Offset> {
+        let last = Batches::new(self.pieces.last()?).flatten().last();
+        last.map(|(_, header, _)| header.next_offset())
+    }
 }
 
 /// Where the next part of a read is.
@@ -78,7 +91,7 @@ impl<D: Disk, R: Runtime> Store<D, R> {
                 bytes: part,
                 is_end,
             } = found_cold;
-            let Some(next) = end_of(&part).or(is_end.then_some(end)) else {
+            let Some(next) = part.end().or(is_end.then_some(end)) else {
                 return Ok(found);
             };
             append(&mut found, part);
@@ -170,11 +183,9 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             let read = self
                 .read(id, from, below, MAX_TIMESTAMP_READ_BYTES, true)
                 .await?;
-            let Some(next) = end_of(&read) else { break };
-            for piece in &read.pieces {
-                for batch in Batches::new(piece).flatten() {
-                    largest = larger(largest, batch.2, from);
-                }
+            let Some(next) = read.end() else { break };
+            for (_, batch) in read.batches() {
+                largest = larger(largest, batch, from);
             }
             if is_known {
                 break;
@@ -214,7 +225,7 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             let read = self
                 .read(id, from, below, MAX_TIMESTAMP_READ_BYTES, true)
                 .await?;
-            let Some(next) = end_of(&read) else { break };
+            let Some(next) = read.end() else { break };
             if let Some(found) = find_in(&read, from, at_least) {
                 return Ok(Some(found));
             }
@@ -228,17 +239,15 @@ impl<D: Disk, R: Runtime> Store<D, R> {
 const MAX_TIMESTAMP_READ_BYTES: usize = 1024 * 1024;
 
 fn find_in(read: &ReadBytes, from: Offset, at_least: Timestamp) -> Option<(Offset, Timestamp)> {
-    for piece in &read.pieces {
-        for (_, header, batch) in Batches::new(piece).flatten() {
-            if header.max_timestamp < at_least {
-                continue;
-            }
-            // Nobody looked inside the batch when it was written: one that cannot be read counts as one record.
-            let found = find_timestamp(batch, from, at_least);
-            let found = found.unwrap_or(Some((header.base_offset, header.max_timestamp)));
-            if let Some(found) = found.filter(|found| found.0 >= from) {
-                return Some(found);
-            }
+    for (header, batch) in read.batches() {
+        if header.max_timestamp < at_least {
+            continue;
+        }
+        // Nobody looked inside the batch when it was written: one that cannot be read counts as one record.
+        let found = find_timestamp(batch, from, at_least);
+        let found = found.unwrap_or(Some((header.base_offset, header.max_timestamp)));
+        if let Some(found) = found.filter(|found| found.0 >= from) {
+            return Some(found);
         }
     }
     None
@@ -249,7 +258,7 @@ fn larger(
     batch: &[u8],
     from: Offset,
 ) -> Option<(Offset, Timestamp)> {
-    let header = crate::record::BatchHeader::parse(batch).ok()?;
+    let header = BatchHeader::parse(batch).ok()?;
     if largest.is_some_and(|(_, timestamp)| header.max_timestamp <= timestamp) {
         return largest;
     }
@@ -261,15 +270,6 @@ fn larger(
 fn append(found: &mut ReadBytes, part: ReadBytes) {
     found.bytes += part.bytes;
     found.pieces.extend(part.pieces);
-}
-
-/// The offset after the last batch read.
-fn end_of(read: &ReadBytes) -> Option<Offset> {
-    let last = read.pieces.last()?;
-    Batches::new(last)
-        .flatten()
-        .last()
-        .map(|(_, header, _)| header.next_offset())
 }
 
 impl<D: Disk, R: Runtime> Shared<D, R> {
@@ -342,7 +342,7 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
             let state = self.state.borrow();
             let partition = state.partitions.get(&id).ok_or(ReadError::Unknown)?;
             let section = partition.log.section();
-            let is_replaced = section.segments.iter().all(|s| s.name() != view.name);
+            let is_replaced = section.segment_named(view.name).is_none();
             (
                 section.log_start,
                 partition.log.tail().next_offset(),
@@ -459,18 +459,15 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
     /// The file of the segment that begins there; `None` when the section has none.
     pub(super) fn path_of(&self, id: PartitionId, base: Offset) -> Option<std::path::PathBuf> {
         let state = self.state.borrow();
-        let mut segments = state.partitions.get(&id)?.log.section().segments.iter();
-        let segment = segments.find(|segment| segment.base == base)?;
-        Some(self.log_path(id, segment.name()))
+        let section = state.partitions.get(&id)?.log.section();
+        Some(self.log_path(id, section.segment_at(base)?.name()))
     }
 
     /// A segment as it can be read now; `None` when the section does not have it any more.
     pub(super) fn view_named(&self, id: PartitionId, name: SegmentName) -> Option<SegmentView> {
         let state = self.state.borrow();
         let section = state.partitions.get(&id)?.log.section();
-        let mut segments = section.segments.iter();
-        let segment = segments.find(|segment| segment.name() == name)?;
-        Some(view_of(self, id, segment, section))
+        Some(view_of(self, id, section.segment_named(name)?, section))
     }
 }
 

@@ -7,9 +7,7 @@ use super::shared::{Removal, Shared};
 use super::state::Closed;
 use crate::base::ids::{PartitionId, TopicId};
 use crate::log::paths::{partition_folder, topic_folder, topics_folder};
-use crate::log::segment::{
-    SegmentFileKind, SegmentName, parse_segment_file_name, parse_unfinished_name,
-};
+use crate::log::segment::{SegmentFileKind, SegmentName, parse_any_name};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -91,7 +89,7 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         // What an operator may need is left.
         section.offline.is_none()
             && name.base <= section.active().base
-            && section.segments.iter().all(|s| s.name() != name)
+            && section.segment_named(name).is_none()
             && self.rewriting.get() != Some((id, name))
     }
 }
@@ -121,9 +119,7 @@ async fn remove_segments<D: Disk, R: Runtime>(
     };
     let mut held = Vec::new();
     for entry in entries {
-        let parsed = parse_segment_file_name(&entry.name);
-        let unfinished = || Some((parse_unfinished_name(&entry.name)?, SegmentFileKind::Log));
-        let Some((name, kind)) = parsed.or_else(unfinished) else {
+        let Some((name, kind)) = parse_any_name(&entry.name) else {
             continue;
         };
         if !goes(name) {

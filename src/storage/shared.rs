@@ -212,10 +212,6 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
     /// Something of this partition waits for a cycle, now.
     pub(super) fn enqueue(self: &Rc<Self>, id: PartitionId) {
         self.state.borrow_mut().rest.end();
-        let missing = self.state.borrow_mut().enqueue(id);
-        match missing {
-            Some(missing) => self.fetch_missing(missing),
-            None => self.work.notify(),
-        }
+        self.enqueue_batch(id);
     }
 }

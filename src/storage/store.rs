@@ -184,8 +184,7 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         reserved
     }
 
-    /// Appends to the tail; the next commit cycle makes it durable.
-    /// Soon, if somebody waits for that (`awaited`).
+    /// Appends to the tail; a commit cycle makes it durable, the next one if somebody waits for that (`awaited`).
     pub fn append(&self, id: PartitionId, room: Reservation, batch: StampedBatch, awaited: bool) {
         let mut state = self.shared.state.borrow_mut();
         state.append(id, room, &batch, awaited);

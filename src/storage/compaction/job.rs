@@ -11,8 +11,8 @@ use crate::log::compaction::{Due, Group, OffsetMap, groups};
 use crate::log::entry::ReplaceChange;
 use crate::log::paths::partition_folder;
 use crate::log::section::Section;
-use crate::log::segment::{Segment, SegmentName, parse_segment_file_name, parse_unfinished_name};
-use crate::record::{BatchHeader, Batches, RewriteRules, Rewritten, keys, rewrite};
+use crate::log::segment::{Segment, SegmentName, parse_any_name};
+use crate::record::{BatchHeader, RewriteRules, Rewritten, keys, rewrite};
 use crate::storage::disk::{Disk, DiskError};
 use crate::storage::runtime::Runtime;
 use crate::storage::segment_rewriter::{RewritePaths, SegmentRewriter};
@@ -86,8 +86,7 @@ impl<'a, D: Disk, R: Runtime> Job<'a, D, R> {
             }
             let mut source = Source::new(self.id, segment.name(), from, end);
             while let Some(read) = source.next(self.shared).await? {
-                for (_, header, batch) in read.pieces.iter().flat_map(|p| Batches::new(p).flatten())
-                {
+                for (header, batch) in read.batches() {
                     if let Some(refused) = insert(&mut map, from, &header, batch) {
                         return Ok((map, refused));
                     }
@@ -121,8 +120,8 @@ impl<'a, D: Disk, R: Runtime> Job<'a, D, R> {
             entries => entries.map_err(Stop::Failed)?,
         };
         let of_files = entries.iter().filter_map(|entry| {
-            let parsed = parse_segment_file_name(&entry.name).map(|(name, _)| name);
-            parsed.or_else(|| parse_unfinished_name(&entry.name))
+            let (name, _) = parse_any_name(&entry.name)?;
+            Some(name)
         });
         let known = group.segments.iter().map(Segment::name);
         let taken = of_files.chain(known).filter(|name| name.base == base);
@@ -190,8 +189,7 @@ impl<'a, D: Disk, R: Runtime> Job<'a, D, R> {
             let end = self.section.segment_end(segment.base);
             let mut source = Source::new(self.id, segment.name(), segment.base, end);
             while let Some(read) = source.next(shared).await? {
-                for (_, header, batch) in read.pieces.iter().flat_map(|p| Batches::new(p).flatten())
-                {
+                for (header, batch) in read.batches() {
                     match self.judge(&header, batch, map) {
                         Rewritten::Gone => {}
                         Rewritten::Same => rewriter.add(&header, batch).await?,
@@ -241,8 +239,7 @@ impl<'a, D: Disk, R: Runtime> Job<'a, D, R> {
                     return false;
                 };
                 if !partition.log.is_replacing() {
-                    let mut segments = partition.log.section().segments.iter();
-                    return segments.any(|segment| segment.name() == name);
+                    return partition.log.section().segment_named(name).is_some();
                 }
             }
             progress.await;

@@ -5,7 +5,6 @@ use crate::base::ids::PartitionId;
 use crate::base::limits::COMPACTION_READ_BYTES;
 use crate::base::offset::Offset;
 use crate::log::segment::SegmentName;
-use crate::record::Batches;
 use crate::storage::disk::Disk;
 use crate::storage::errors::ReadError;
 use crate::storage::reader::{ColdFound, ColdRead};
@@ -57,12 +56,8 @@ impl Source {
             }
             ReadError::Damaged { .. } | ReadError::Disk(_) => Stop::Damaged,
         })?;
-        let last = bytes.pieces.last().and_then(|piece| {
-            let mut batches = Batches::new(piece).flatten();
-            batches.by_ref().last().map(|(_, header, _)| header)
-        });
-        self.next = match last {
-            Some(header) => header.next_offset(),
+        self.next = match bytes.end() {
+            Some(next) => next,
             None if is_end => self.end,
             // A batch that reaches beyond its segment.
             None => return Err(Stop::Damaged),

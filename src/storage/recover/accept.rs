@@ -68,9 +68,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         reader.close().await?;
         let section = salvage.finish();
         for Found { name, len } in found {
-            let mut segments = section.segments.iter();
-            let kept = segments.find(|segment| segment.name() == name);
-            match kept.map(|segment| segment.bytes) {
+            match section.segment_named(name).map(|segment| segment.bytes) {
                 None => self.move_segment(id, name, life).await?,
                 Some(end) if len > end => self.cut_segment(id, name, end, life).await?,
                 Some(_) => {}

@@ -188,11 +188,7 @@ async fn remove_strays<D: Disk>(
     let section = &replayed.section;
     let folder = partition_folder(root, section.id);
     for (file, (name, _)) in names {
-        if section
-            .segments
-            .iter()
-            .all(|segment| segment.name() != *name)
-        {
+        if section.segment_named(*name).is_none() {
             disk.remove_file(&folder.join(file)).await?;
         }
     }
