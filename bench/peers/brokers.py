@@ -30,10 +30,10 @@ MADE = "made, but it has no leaders yet"
 PARTITIONS_AT_ONCE = 5_000
 
 
-def server(taker, path, *properties):
-    """Not started. `properties` are Kafka's alone."""
+def server(taker, path, *properties, shards="auto"):
+    """Not started. `properties` are Kafka's alone, `shards` are ottla's."""
     if taker in (cases.OTTLA, cases.MEMORY):
-        return broker.Broker(path, "--shards", "auto", "--durability", DURABILITY[taker])
+        return broker.Broker(path, "--shards", shards, "--durability", DURABILITY[taker])
     flushing = [FLUSHING] if taker == cases.KAFKA_FLUSHED else []
     return apache_kafka.Kafka(path, *properties, *flushing, jvm=apache_kafka.STOCK_JVM)
 

@@ -10,6 +10,8 @@ import connections
 
 TOPIC = "much"
 PARTITIONS = 4
+# What the goal for idle memory names, whatever a broker would take by itself.
+GOAL_SHARDS = "2"
 # Until a fresh process has done what it does by itself.
 SETTLE_SECONDS = 1.0
 KIB_PER_MIB = 1024
@@ -18,7 +20,7 @@ KIB_PER_MIB = 1024
 def first_start(taker, idle_connections, logs):
     """Of a process in an empty directory, which Kafka wants formatted: that does not count. Memory is that of a process
     that has done nothing yet, so that it cannot come from what others have given back."""
-    with Life(taker, "start", logs) as life:
+    with Life(taker, "start", logs, shards=GOAL_SHARDS) as life:
         first_answer_ms = life.start()
         time.sleep(SETTLE_SECONDS)
         idle_kib = life.server.memory_kib("VmRSS")
@@ -32,10 +34,10 @@ def first_start(taker, idle_connections, logs):
 class Life:
     """A broker of its own directory, which goes when this does."""
 
-    def __init__(self, taker, name, logs):
+    def __init__(self, taker, name, logs, **options):
         self.name = f"{name}-{taker}"
         self.logs = logs
-        self.server = brokers.server(taker, broker.directory(self.name))
+        self.server = brokers.server(taker, broker.directory(self.name), **options)
         self.server.prepare()
 
     def __enter__(self):
