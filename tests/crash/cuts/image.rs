@@ -1,6 +1,6 @@
 //! What a cut leaves: recovered, compared with the model, and sometimes cut again, recovered again, or served.
 
-use super::run::{Cutter, Density};
+use super::run::Cutter;
 use super::tally::Tally;
 use crate::campaign::{Clients, KEYS, Model, Opened, Plan, Start, Witness, open};
 use crate::sim::{Machine, SimDisk, World};
@@ -17,8 +17,8 @@ pub struct Image {
     /// How it is started.
     pub start: Start,
     pub seed: u64,
-    /// Cuts that fell into a recovery before this one: the recovery of such an image is not cut again.
-    pub depth: u32,
+    /// It was cut in the recovery of another image: its own is not cut again.
+    pub is_second: bool,
 }
 
 /// What is done with an image besides recovering it.
@@ -45,15 +45,15 @@ impl Extra {
 }
 
 /// Panics unless everything answered is there, nothing else is, and the directory can be served.
-pub fn survive(image: Image, density: Density, tally: &Rc<RefCell<Tally>>) {
+pub fn survive(image: Image, tally: &Rc<RefCell<Tally>>) {
     let mut prng = Prng::new(image.seed ^ 0x5a7e_11fe);
     let extra = Extra::draw(&mut prng);
     let copy = (extra == Extra::Repeat).then(|| image.clone());
-    let is_cut = image.depth == 0;
+    let is_cut = !image.is_second;
     let (start, seed) = (image.start, image.seed);
     let mut recovery = Recovery::new(image);
     if is_cut {
-        recovery.cut(density, tally);
+        recovery.cut(start, tally);
     }
     recovery.run(
         start,
@@ -104,8 +104,8 @@ impl Recovery {
         }
     }
 
-    fn cut(&self, density: Density, tally: &Rc<RefCell<Tally>>) {
-        let cutter = Cutter::of_recovery(self.seed, density, &self.witness, tally);
+    fn cut(&self, start: Start, tally: &Rc<RefCell<Tally>>) {
+        let cutter = Cutter::of_recovery(self.seed, start, &self.witness, tally);
         self.disk.watch_boundaries(Some(Box::new(cutter)));
     }
 
