@@ -26,6 +26,7 @@ use std::time::Duration;
 pub const TOPICS: [(&str, u32); 2] = [("stays", 5), ("comes-and-goes", 3)];
 const PRODUCERS: u64 = 4;
 const WINDOW: usize = 5;
+const ANSWERED_WITHIN_MS: u128 = 10_000;
 
 /// How much a life does, if it is left alone.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,8 @@ pub struct Plan {
     pub pause_micros_max: u64,
     /// Every record has one of so many keys, and some delete theirs.
     pub keys: Option<u64>,
+    /// The disk stands still once for so long, and whoever waits for it as long.
+    pub stall: Duration,
 }
 
 /// Clones are the same clients.
@@ -120,7 +123,7 @@ impl Clients {
     /// Every request ends, and soon; or the directory has failed.
     async fn all_answered(&self) {
         for shard in self.shards.iter() {
-            for _ in 0..10_000 {
+            for _ in 0..ANSWERED_WITHIN_MS + self.plan.stall.as_millis() {
                 if !shard.is_unanswered() {
                     break;
                 }

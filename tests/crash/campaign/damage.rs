@@ -262,6 +262,8 @@ async fn serve(
         value_bytes_max: 6000,
         deletes_topic: false,
         cuts_logs: seed.is_multiple_of(3),
+
+        stall: Duration::ZERO,
         pause_micros_max: 2000,
         keys: plan.log_config.compaction.map(|_| 40),
     };

@@ -161,13 +161,17 @@ pub async fn live(
             disk.set_capacity(None);
         });
     }
+    let stall = plan.stall_after.map_or(Duration::ZERO, |(_, wait)| wait);
     let clients = Clients::new(
         &shards,
         &admin.topics,
         &witness.model,
         &runtime,
         &witness.coverage,
-        plan.clients,
+        Plan {
+            stall,
+            ..plan.clients
+        },
     );
     clients.work(&mut admin, in_doubt).await;
     if plan.stops && !shards.is_failed() {

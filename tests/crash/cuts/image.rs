@@ -8,6 +8,7 @@ use ottla::base::prng::Prng;
 use ottla::storage::errors::OpenError;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A machine without power, and what was promised about it.
 #[derive(Clone)]
@@ -149,6 +150,8 @@ fn few_batches(seed: u64, start: Start) -> Plan {
         value_bytes_max: 3000,
         deletes_topic: false,
         cuts_logs: true,
+
+        stall: Duration::ZERO,
         pause_micros_max: 500,
         keys: start.log_config.compaction.map(|_| KEYS),
     }

@@ -13,6 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 const LIVES_MIN: u64 = 3;
 const LIVES_MAX: u64 = 12;
@@ -120,6 +121,8 @@ fn any_life(prng: &mut Prng, start: Start, is_long: bool) -> LifePlan {
         value_bytes_max: 4_000 << prng.below(3),
         deletes_topic: true,
         cuts_logs: true,
+
+        stall: Duration::ZERO,
         pause_micros_max: 50 << prng.below(7),
         keys: start.log_config.compaction.map(|_| KEYS),
     };
