@@ -12,12 +12,13 @@ use ottla::base::limits::{Limits, UNAWAITED_MS_MAX};
 use ottla::base::offset::Offset;
 use ottla::log::Note;
 use ottla::log::log_config::LogConfig;
+use ottla::storage::directory::Directory;
 use ottla::storage::event::{Observer, StoreEvent};
 use ottla::storage::open::lock_directory;
 use ottla::storage::runtime::{Notify, Runtime};
 use ottla::storage::settings::{CompactionSettings, KnownTopics, OpenSettings, StoreSettings};
 use ottla::storage::store::Store;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ struct Log {
     ear: Rc<Ear>,
     end: Cell<Offset>,
     /// Whatever keeps the directory locked.
-    _directory: RefCell<Box<dyn std::any::Any>>,
+    _directory: Directory<SimDisk>,
 }
 
 impl Log {
@@ -95,7 +96,7 @@ impl Log {
             runtime,
             ear,
             end: Cell::new(Offset::ZERO),
-            _directory: RefCell::new(Box::new(recovered.directory)),
+            _directory: recovered.directory,
         };
         log.append(true);
         log.durable().await;

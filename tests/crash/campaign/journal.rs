@@ -27,8 +27,6 @@ counters! {
         promises,
         drops,
         snapshots,
-        /// Of a kind that is not named here.
-        others,
         /// Cycles with batches of more than one partition.
         shared_cycles,
     }
@@ -107,7 +105,7 @@ impl JournalWatch {
             FoundBody::Change(Change::Drop) => &mut counters.drops,
             FoundBody::Change(Change::Truncate { .. }) => &mut counters.truncates,
             FoundBody::Change(Change::Promise(_)) => &mut counters.promises,
-            _ => &mut counters.others,
+            other => panic!("nobody writes {other:?}"),
         };
         *counter += 1;
     }

@@ -382,7 +382,6 @@ impl LogModel {
     /// The log is what a start found. What was not found is gone for good; the rest stays.
     pub fn settle(&mut self, found: &PartitionStart) -> Vec<Written> {
         let end = found.next_offset;
-        self.settle_cut(end);
         let kept = self
             .batches
             .partition_point(|batch| batch.header.next_offset() <= end);

@@ -138,15 +138,8 @@ impl Run {
 
     /// Nothing goes wrong: the last life of a run, and one that sees what it left.
     fn one_quiet_life(&mut self) {
-        let mut plan = self.plan();
-        plan.cut_after = None;
-        plan.cut_at_segment_write = None;
-        plan.fail_after = None;
-        plan.fail_read_after = None;
-        plan.stall_after = None;
-        plan.full = None;
-        plan.stops = true;
-        self.live_once(plan);
+        let plan = self.plan();
+        self.live_once(LifePlan::quiet(plan.start, plan.clients, true));
         assert_eq!(self.witness.phase.get(), Phase::Ended);
     }
 

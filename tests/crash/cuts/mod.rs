@@ -1,5 +1,5 @@
-//! Power cuts at every boundary: before, inside and after each change on the disk of a running broker, and of its
-//! recovery.
+//! Power cuts at every boundary: before, inside and after each change on the disk of a running broker; and at some of
+//! its recovery's.
 //!
 //! **Owns** where cuts fall, what is counted about them, and the ledger's figures.
 //! **Never** runs a workload again for a cut: the machine is copied where the cut falls, its bytes shared until one of
