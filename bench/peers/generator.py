@@ -38,12 +38,12 @@ def binary():
 def command(mode, address, topic, load, seconds, warmup, options):
     """`options` are flags with their values, as words."""
     words = [binary(), "run", "--quiet", "--mode", mode, "--bootstrap", address, "--topic", topic,
-             "--partitions", load.partitions, "--duration", f"{seconds:g}s", "--warmup", f"{warmup:g}s"]
+             "--partitions", load.partitions, "--records-per-batch", load.records, "--value-size", load.value_bytes,
+             "--duration", f"{seconds:g}s", "--warmup", f"{warmup:g}s"]
     if mode == CONSUME:
         words += ["--consumers", load.connections]
     else:
-        words += ["--connections", load.connections, "--records-per-batch", load.records,
-                  "--value-size", load.value_bytes, "--acks", "all", *pace(load)]
+        words += ["--connections", load.connections, "--acks", "all", *pace(load)]
     return [str(word) for word in [*words, *options]]
 
 

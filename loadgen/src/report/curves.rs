@@ -75,7 +75,9 @@ pub(super) fn distributions(shown: &[Shown]) -> Vec<Distribution> {
             |run| run.connect.as_ref(),
         ),
     ];
-    all[0].curves.extend(sinks(shown));
+    for distribution in &mut all {
+        distribution.curves.extend(sinks(shown, distribution.key));
+    }
     all.retain(|distribution| {
         distribution
             .curves
@@ -100,8 +102,10 @@ fn by_run<'a>(
     curves
 }
 
-fn sinks(shown: &[Shown]) -> Vec<Curve> {
+/// The sink saw the first side of a run.
+fn sinks(shown: &[Shown], key: &str) -> Vec<Curve> {
     let sinks = shown.iter().enumerate().filter_map(|(index, shown)| {
+        headline::side(shown.run).filter(|(name, _)| *name == key)?;
         let sink = shown.run.generator.sink.as_ref()?;
         curve(index, Kind::Sink, &sink.latency)
     });

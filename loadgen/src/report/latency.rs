@@ -6,9 +6,8 @@ use super::shown::Shown;
 use crate::headline;
 use crate::latency::SAMPLES_ABOVE_MIN;
 use crate::numbers::{count, milliseconds, rate};
-use crate::result::{Latency, RunResult, Side, Step};
+use crate::result::{Latency, RunResult, Step};
 use std::fmt::Write as _;
-use std::iter;
 
 /// Where the script draws.
 pub(super) fn figure(plot: &str, of: &str, description: &str) -> String {
@@ -70,28 +69,21 @@ fn percentiles(key: &str, shown: &[Shown]) -> String {
 }
 
 fn latencies<'a>(key: &str, run: &'a RunResult) -> Vec<(&'static str, &'a Latency)> {
-    let both = |side: &'a Option<Side>| {
-        let side = side.iter();
-        side.flat_map(|side| {
-            let service_time = headline::service_time(side);
-            let service_time = service_time.map(|latency| ("socket write", latency));
-            iter::once(("intended send", &side.latency)).chain(service_time)
-        })
-    };
-    match key {
-        "produce" => {
-            let sink = run.generator.sink.iter();
-            let sink = sink.map(|sink| ("intended send, to the sink", &sink.latency));
-            both(&run.produce).chain(sink).collect()
+    let end_to_end = run.end_to_end.iter().filter(|_| key == "end_to_end");
+    let mut all: Vec<_> = end_to_end
+        .map(|latency| ("intended send", latency))
+        .collect();
+    for (number, (name, side)) in headline::sides(run).enumerate() {
+        if name != key {
+            continue;
         }
-        "consume" => both(&run.consume).collect(),
-        "connect" => both(&run.connect).collect(),
-        _ => run
-            .end_to_end
-            .iter()
-            .map(|latency| ("intended send", latency))
-            .collect(),
+        all.push(("intended send", &side.latency));
+        all.extend(headline::service_time(side).map(|latency| ("socket write", latency)));
+        // The sink saw the run's first side.
+        let sink = run.generator.sink.iter().filter(|_| number == 0);
+        all.extend(sink.map(|sink| ("intended send, to the sink", &sink.latency)));
     }
+    all
 }
 
 fn percentile_row(shown: &Shown, clock: &str, latency: &Latency) -> Vec<Cell> {

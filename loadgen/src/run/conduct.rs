@@ -177,11 +177,11 @@ pub(crate) fn finish(
         false => None,
     };
     let sink = match settings.sink_floor {
-        Some(length) if settings.has_producers() => {
+        Some(length) => {
             conductor.progress.enter(Phase::Sink);
             Some(floor::measure(settings, load, length)?)
         }
-        _ => None,
+        None => None,
     };
     conductor.progress.enter(Phase::Done);
     let mut document = report::document(&conductor, &measured, load, started);

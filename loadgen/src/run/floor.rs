@@ -1,17 +1,19 @@
 //! The same workload against the sink, in a process of its own so that its CPU is not the generator's.
 
 use super::conduct::Conductor;
+use super::report;
 use crate::args::Mode;
 use crate::failure::Failure;
-use crate::latency::summary;
+use crate::headline;
 use crate::progress::Progress;
-use crate::result::SinkRun;
+use crate::result::{RunResult, SinkRun};
 use crate::settings::{Load, Settings};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const WARMUP_MAX: Duration = Duration::from_millis(500);
+const FILL: Duration = Duration::from_millis(500);
 
 /// Ends with its owner.
 struct SinkProcess {
@@ -71,22 +73,39 @@ pub(crate) fn measure(
         duration: length,
         warmup: settings.warmup.min(WARMUP_MAX),
         idle: 0,
+        once: false,
         verify: false,
         keep_samples: false,
         broker_pid: None,
         ..settings.clone()
     };
-    let progress = Progress::new();
-    let mut conductor = Conductor::new(&settings, &progress)?;
-    let measured = conductor.measure(load)?;
-    let outcome = measured
-        .produced
-        .as_ref()
-        .expect("a workload with producers");
+    if settings.mode == Mode::Consume {
+        fill(&settings)?;
+    }
+    let document = against(&settings, load)?;
+    let (_, side) = headline::side(&document).expect("a workload has a side");
     Ok(SinkRun {
-        records_per_second: outcome.records as f64 / measured.seconds,
-        megabytes_per_second: outcome.payload_bytes as f64 / measured.seconds / 1e6,
-        generator_cores: (measured.after.own - measured.before.own) / measured.seconds,
-        latency: summary(&outcome.latency),
+        records_per_second: side.records_per_second,
+        megabytes_per_second: side.megabytes_per_second,
+        generator_cores: document.generator.cores,
+        latency: side.latency.clone(),
     })
+}
+
+/// For who only reads: as much as the sink keeps, or what comes in a moment.
+fn fill(settings: &Settings) -> Result<(), Failure> {
+    let settings = Settings {
+        mode: Mode::Produce,
+        duration: FILL,
+        ..settings.clone()
+    };
+    against(&settings, &Load::Closed { in_flight: 4 })?;
+    Ok(())
+}
+
+fn against(settings: &Settings, load: &Load) -> Result<RunResult, Failure> {
+    let progress = Progress::new();
+    let mut conductor = Conductor::new(settings, &progress)?;
+    let measured = conductor.measure(load)?;
+    Ok(report::document(&conductor, &measured, load, report::now()))
 }

@@ -46,6 +46,19 @@ fn fan_out_meets_every_record_with_every_consumer() {
     );
 }
 
+/// Whoever reads or dials, too, is told what the generator could have done.
+#[test]
+fn every_mode_has_its_ceiling() {
+    let (_sink, address) = Server::sink(&["--store"]);
+    for mode in ["produce", "consume", "storm"] {
+        let flags = "--duration 1s --warmup 100ms --sink-floor 1s";
+        let run = run(&address, &format!("--mode {mode} --rate 500 {flags}"));
+        run.assert_harmless();
+        assert!(run.number("/generator/sink/latency/count") > 100.0);
+        assert!(run.number("/generator/sink/generator_cores") > 0.0);
+    }
+}
+
 #[test]
 fn a_reader_reads_what_is_there() {
     let (_sink, address) = Server::sink(&["--store"]);
