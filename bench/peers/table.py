@@ -44,7 +44,7 @@ def warnings(figures):
 def metadata(about):
     lines = ["Median (lowest-highest) over the rounds; percentiles only where a round has ten samples above them. The",
              "generator's ceiling is the same work against a broker that answers at once: near it, one measures the",
-             "generator.", ""]
+             "generator. A reader that gets more than all of it reads faster than that plain broker can send.", ""]
     skipped = ("allow_busy",)
     return [*lines, *(f"- {name}: {value}" for name, value in about.items() if name not in skipped), ""]
 

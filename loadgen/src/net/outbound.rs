@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, IoSlice, Write};
 
 /// At least so large, a part is worth a slice of its own in a vectored write.
 pub(crate) const SHARED_BYTES_MIN: usize = 4 * 1024;
-/// Slices of one write.
-const SLICES_MAX: usize = 64;
+/// Slices of one write: half a mebibyte of large batches. With more, the sink answers fetches a fifth slower.
+const SLICES_MAX: usize = 16;
 /// Written bytes kept in front of the copied ones before they are moved away.
 const DONE_BYTES_MAX: usize = 1024 * 1024;
 
