@@ -8,12 +8,13 @@ use super::shared::Shared;
 use super::state::{CapturedLap, Closed, Lap, PartitionWrites, State};
 use super::state_file::StateFiles;
 use super::tasks::for_each;
+use super::write::WRITE_BYTES_MAX;
 use crate::base::ids::PartitionId;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Partitions written and synced at the same time.
-const FLUSHES_IN_FLIGHT: usize = 8;
+/// Partitions written and synced at the same time, where each has little.
+const FLUSHES_IN_FLIGHT_MAX: usize = 8;
 /// How soon a lap that found the disk full is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(500);
 
@@ -147,7 +148,9 @@ async fn flush_and_name<D: Disk, R: Runtime>(
     captured: CapturedLap,
 ) -> Result<(), WriteError> {
     let written = shared.segments.written();
+    let t0 = shared.runtime.now().instant;
     let flushed = flush(shared, captured.writes).await;
+    let t1 = shared.runtime.now().instant;
     shared
         .cells
         .segment_bytes
@@ -175,7 +178,17 @@ async fn flush_and_name<D: Disk, R: Runtime>(
     shared.state.borrow_mut().snapshot_bytes = captured.body.bytes().len() as u64;
     shared.state.borrow_mut().snapshot_entry = Some(entry);
     shared.work.notify();
-    if wait_for(shared, |state| state.snapshot_durable == generation).await {
+    let t2 = shared.runtime.now().instant;
+    let ok = wait_for(shared, |state| state.snapshot_durable == generation).await;
+    let t3 = shared.runtime.now().instant;
+    eprintln!(
+        "LAP bytes {} flush {:?} state {:?} named {:?}",
+        captured.body.bytes().len(),
+        t1.since(t0),
+        t2.since(t1),
+        t3.since(t2)
+    );
+    if ok {
         flusher.slot = slot;
         flusher.generation = generation;
         seal(shared, finished);
@@ -202,14 +215,8 @@ async fn flush<D: Disk, R: Runtime>(
             flushed.await.map(|finished| (part.id, finished))
         }
     };
-    let results = for_each(
-        &shared.runtime,
-        TaskClass::Flush,
-        FLUSHES_IN_FLIGHT,
-        writes,
-        flush,
-    );
-    let results = results.await;
+    let limit = flushes_in_flight(writes.iter().map(PartitionWrites::bytes));
+    let results = for_each(&shared.runtime, TaskClass::Flush, limit, writes, flush).await;
     // A failure outweighs a full disk: only the latter passes.
     let is_failure = |result: &&Result<_, WriteError>| matches!(result, Err(WriteError::Failed(_)));
     if let Some(Err(error)) = results.iter().find(is_failure) {
@@ -218,6 +225,14 @@ async fn flush<D: Disk, R: Runtime>(
     let finished = results.into_iter().collect::<Result<_, _>>()?;
     shared.segments.sync(syncing).await?;
     Ok(finished)
+}
+
+/// Of parts so large: as many as have about one write of the largest size under way together, because commit cycles wait
+/// behind what the drive has to do.
+fn flushes_in_flight(parts: impl ExactSizeIterator<Item = usize>) -> usize {
+    let count = parts.len();
+    let bytes: usize = parts.map(|bytes| bytes.min(WRITE_BYTES_MAX)).sum();
+    (WRITE_BYTES_MAX * count / bytes.max(1)).clamp(1, FLUSHES_IN_FLIGHT_MAX)
 }
 
 /// The closed segments are whole and known to be: their side files may be relied on.
@@ -253,5 +268,24 @@ async fn wait_for<D: Disk, R: Runtime>(
             return true;
         }
         progress.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_parts_are_written_one_after_another_and_small_ones_together() {
+        for (parts, together) in [
+            (vec![], 1),
+            (vec![10], 8),
+            (vec![4 * WRITE_BYTES_MAX; 4], 1),
+            (vec![WRITE_BYTES_MAX / 3; 4], 3),
+            (vec![4_096; 1_000], 8),
+        ] {
+            let found = flushes_in_flight(parts.iter().copied());
+            assert_eq!(found, together, "{} parts", parts.len());
+        }
     }
 }

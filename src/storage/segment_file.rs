@@ -15,6 +15,7 @@ use crate::log::paths::{
     partition_folder, segment_path, topic_folder, topic_name_file, topics_folder,
 };
 use crate::log::segment::{SegmentFileKind, SegmentName, SideFile, grow_target};
+use futures_lite::future::zip;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -109,9 +110,9 @@ impl<D: Disk> SegmentFiles<D> {
         self.create_folder(id, topic_name).await?;
         for write in writes {
             let segment = self.open_segment(runtime, id, write.segment.name()).await?;
-            self.write(&segment, &write).await?;
-            self.write_index(runtime, id, &segment, &write, syncing)
-                .await?;
+            let entries = self.write_index(runtime, id, &segment, &write, syncing);
+            let (written, indexed) = zip(self.write(&segment, &write), entries).await;
+            written.and(indexed)?;
             if write.finish {
                 segment.log.set_len(write.segment.bytes).await?;
             }

@@ -5,7 +5,7 @@ use crate::base::align::{BLOCK, block_ceil};
 use bytes::Bytes;
 
 /// One direct write, at most.
-const WRITE_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const WRITE_BYTES_MAX: usize = 1024 * 1024;
 const _: () = assert!(WRITE_BYTES_MAX.is_multiple_of(BLOCK));
 
 /// Writes the slices, joined, from `start` on, which is block-aligned; the last block is filled up with zeros. Answers

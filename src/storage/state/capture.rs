@@ -4,6 +4,7 @@ use super::State;
 use crate::base::ids::PartitionId;
 use crate::log::partition_log::SegmentWrite;
 use crate::log::snapshot_format::SnapshotBody;
+use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// Partitions and snapshot bytes of one slice, at most: together below a fraction of a millisecond.
@@ -39,6 +40,13 @@ pub(in crate::storage) struct PartitionWrites {
     pub(in crate::storage) id: PartitionId,
     pub(in crate::storage) topic_name: String,
     pub(in crate::storage) writes: Vec<SegmentWrite>,
+}
+
+impl PartitionWrites {
+    pub(in crate::storage) fn bytes(&self) -> usize {
+        let slices = self.writes.iter().flat_map(|write| &write.slices);
+        slices.map(Bytes::len).sum()
+    }
 }
 
 impl State {
