@@ -148,9 +148,7 @@ async fn flush_and_name<D: Disk, R: Runtime>(
     captured: CapturedLap,
 ) -> Result<(), WriteError> {
     let written = shared.segments.written();
-    let t0 = shared.runtime.now().instant;
     let flushed = flush(shared, captured.writes).await;
-    let t1 = shared.runtime.now().instant;
     shared
         .cells
         .segment_bytes
@@ -178,17 +176,7 @@ async fn flush_and_name<D: Disk, R: Runtime>(
     shared.state.borrow_mut().snapshot_bytes = captured.body.bytes().len() as u64;
     shared.state.borrow_mut().snapshot_entry = Some(entry);
     shared.work.notify();
-    let t2 = shared.runtime.now().instant;
-    let ok = wait_for(shared, |state| state.snapshot_durable == generation).await;
-    let t3 = shared.runtime.now().instant;
-    eprintln!(
-        "LAP bytes {} flush {:?} state {:?} named {:?}",
-        captured.body.bytes().len(),
-        t1.since(t0),
-        t2.since(t1),
-        t3.since(t2)
-    );
-    if ok {
+    if wait_for(shared, |state| state.snapshot_durable == generation).await {
         flusher.slot = slot;
         flusher.generation = generation;
         seal(shared, finished);
