@@ -64,7 +64,7 @@ class Directory:
             states.ALL[state](self.server, self.partitions)
         except states.NotReached as failure:
             return {"state": "failed", "why": [str(failure)], "metrics": {}}
-        dirty = self.server.metric(states.DIRTY)
+        dirty = sum(states.dirty(self.server).values())
         self.server.kill()
         on_disk = allocated(self.path)
         if not self.allow_busy:

@@ -1,16 +1,22 @@
 """How much of the log is only in memory and journal when the broker is killed."""
 
+import re
 import threading
 import time
+import urllib.request
 
 import produce
 
 DIRTY = "ottla_tail_dirty_bytes"
 POLL_SECONDS = 0.01
+# Two scrapes apart, and as much as a lap may rest between two changes.
+REST_SECONDS = 0.2
 PATIENCE_SECONDS = 60
-# Of `shards.pool`, as `base/limits.rs` has it: 64 MiB a shard, half of it dirty at most.
+# Of `shards.pool`, as `base/limits.rs` has it: 64 MiB a shard, half of it dirty at
+# most, and a lap from a quarter on.
 LIMIT_OF_A_SHARD = 32 << 20
-# A batch that came while the last lap was captured.
+LAP_OF_A_SHARD = LIMIT_OF_A_SHARD // 2
+# What came while laps were captured.
 NONE_BYTES_MAX = 1 << 20
 HALF_SHARE_MIN = 0.4
 FULL_SHARE_MIN = 0.95
@@ -27,17 +33,31 @@ class NotReached(Exception):
 
 
 def none(server, partitions):
-    """Everything was written, and the last lap has ended: the journal is full of what is in segments too."""
+    """Everything was written, and the last lap has ended: the journal is full of what is in segments too. Shard by shard:
+    laps of several at a time would get out of step."""
     batch = produce.batch(STEP_RECORDS, STEP_VALUE_BYTES)
-    high = 0
-    for _ in until_patience_ends("no lap left everything in segments"):
-        produce.everywhere(server.address, partitions, batch)
-        now = server.metric(DIRTY)
-        high = max(high, now)
-        if now < high:
-            high = now = rest(server)
-            if now <= NONE_BYTES_MAX:
-                return
+    for shard, owned in owners(server, partitions, batch).items():
+        high = 0
+        for _ in until_patience_ends("no lap left everything in segments"):
+            produce.everywhere(server.address, owned, batch)
+            now = dirty(server)[shard]
+            # A lap has begun, or has ended already: what is written meanwhile would be left by it.
+            if (now > LAP_OF_A_SHARD or now < high) and rest(server)[shard] <= NONE_BYTES_MAX // server.shards:
+                break
+            high = max(high, now)
+
+
+def owners(server, partitions, batch):
+    """{shard: its partitions}, by whose dirty bytes grow."""
+    found = {}
+    before = dirty(server)
+    for partition in partitions:
+        produce.everywhere(server.address, [partition], batch)
+        now = dirty(server)
+        shard = max(now, key=lambda shard: now[shard] - before[shard])
+        found.setdefault(shard, []).append(partition)
+        before = now
+    return found
 
 
 def half(server, partitions):
@@ -45,7 +65,7 @@ def half(server, partitions):
     batch = produce.batch(STEP_RECORDS, STEP_VALUE_BYTES)
     for _ in until_patience_ends("laps left too little"):
         produce.everywhere(server.address, partitions, batch)
-        if share(server) >= HALF_SHARE_MIN and rest(server) >= HALF_SHARE_MIN * limit(server):
+        if share(server) >= HALF_SHARE_MIN and sum(rest(server).values()) >= HALF_SHARE_MIN * limit(server):
             return
 
 
@@ -75,17 +95,24 @@ def limit(server):
     return LIMIT_OF_A_SHARD * server.shards
 
 
+def dirty(server):
+    """{shard: bytes}."""
+    with urllib.request.urlopen(f"http://{server.admin}/metrics", timeout=PATIENCE_SECONDS) as answer:
+        text = answer.read().decode()
+    return {shard: float(value) for shard, value in re.findall(rf'^{DIRTY}{{shard="(\d+)"}} (\S+)$', text, re.MULTILINE)}
+
+
 def share(server):
-    return server.metric(DIRTY) / limit(server)
+    return sum(dirty(server).values()) / limit(server)
 
 
 def rest(server):
     """Dirty bytes once no lap takes any away."""
-    before = server.metric(DIRTY)
+    before = dirty(server)
     while True:
-        time.sleep(POLL_SECONDS * 10)
-        now = server.metric(DIRTY)
-        if now == before:
+        time.sleep(REST_SECONDS)
+        now = dirty(server)
+        if now == before and max(now.values()) <= LAP_OF_A_SHARD:
             return now
         before = now
 
