@@ -22,6 +22,7 @@ use crate::log::section::{Section, Stand};
 use crate::log::snapshot_format::SnapshotBody;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 mod accept;
 mod folders;
@@ -60,8 +61,10 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         remove_unfinished_files(self.disk, &journal_folder(self.root())).await?;
         self.check_space().await?;
         let (old, replayed) = self.read_old_life(directory).await?;
+        tracing::debug!("the journals are read");
         let folders = Folders::read(self.disk, &self.settings.root).await?;
         let replayed = self.complete(replayed).await?;
+        tracing::debug!("the segments are complete");
         let life = directory.superblock().life;
         let partitions = self.all_partitions(&old, replayed, &folders, life).await?;
         let has_damage = partitions.has_new_damage;
@@ -144,36 +147,47 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
     ) -> Result<Vec<(String, Replayed)>, OpenError> {
         let wanted = replayed.into_iter().filter_map(|(id, replayed)| {
             let (name, count) = self.known.live.get(&id.topic)?;
-            (id.index < *count).then(|| (name.clone(), replayed))
+            (id.index < *count).then(|| Rc::new((name.clone(), replayed)))
         });
-        let wanted: Vec<(String, Replayed)> = wanted.collect();
-        let done = self.complete_files(wanted.clone()).await;
-        match done {
+        let wanted: Vec<Rc<(String, Replayed)>> = wanted.collect();
+        let short = match self.complete_files(wanted.clone()).await {
             Err(WriteError::NoSpace) => {
                 // The ballast was kept for this. What has been written is written again.
                 self.give_ballast().await?;
-                self.complete_files(wanted)
-                    .await
-                    .map_err(|error| self.describe(error))
+                self.complete_files(wanted.clone()).await
             }
-            done => done.map_err(|error| self.describe(error)),
-        }
+            done => done,
+        };
+        let short = short.map_err(|error| self.describe(error))?;
+        let partitions = wanted.into_iter().map(|partition| {
+            let (name, mut replayed) = Rc::into_inner(partition).expect("every task has ended");
+            if let Some(&position) = short.get(&replayed.section.id) {
+                replayed.refuse_at(OfflineReason::SegmentShort, position);
+            }
+            // What they held is in segments now.
+            replayed.images.clear();
+            (name, replayed)
+        });
+        Ok(partitions.collect())
     }
 
+    /// Answers where files turned out missing or short. The bytes are shared: there is not the memory for two of them.
     async fn complete_files(
         &self,
-        wanted: Vec<(String, Replayed)>,
-    ) -> Result<Vec<(String, Replayed)>, WriteError> {
+        wanted: Vec<Rc<(String, Replayed)>>,
+    ) -> Result<BTreeMap<PartitionId, Offset>, WriteError> {
         let (disk, runtime, settings) = (
             self.disk.clone(),
             self.runtime.clone(),
             self.settings.clone(),
         );
-        let complete = move |(name, replayed): (String, Replayed)| {
+        let complete = move |partition: Rc<(String, Replayed)>| {
             let (disk, runtime, settings) = (disk.clone(), runtime.clone(), settings.clone());
             async move {
-                let done = partition_files::complete(&disk, &runtime, &settings, &name, replayed);
-                done.await.map(|replayed| (name, replayed))
+                let (name, replayed) = &*partition;
+                let done = partition_files::complete(&disk, &runtime, &settings, name, replayed);
+                let short = done.await?;
+                Ok(short.map(|position| (replayed.section.id, position)))
             }
         };
         let class = TaskClass::Foreground;
@@ -183,7 +197,8 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         if let Some(Err(error)) = results.iter().find(is_failure) {
             return Err(error.clone());
         }
-        results.into_iter().collect()
+        let short: Result<Vec<_>, WriteError> = results.into_iter().collect();
+        Ok(short?.into_iter().flatten().collect())
     }
 
     fn describe(&self, error: WriteError) -> OpenError {

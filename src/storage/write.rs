@@ -2,7 +2,6 @@
 
 use super::disk::{Buffer, Disk, DiskError, DiskFile};
 use crate::base::align::{BLOCK, block_ceil};
-use bytes::Bytes;
 
 /// One direct write, at most.
 pub(super) const WRITE_BYTES_MAX: usize = 1024 * 1024;
@@ -14,9 +13,9 @@ pub(super) async fn write_slices<D: Disk>(
     disk: &D,
     file: &D::File,
     start: u64,
-    slices: &[Bytes],
+    slices: &[impl AsRef<[u8]>],
 ) -> Result<u64, DiskError> {
-    let total: usize = slices.iter().map(Bytes::len).sum();
+    let total: usize = slices.iter().map(|slice| slice.as_ref().len()).sum();
     let mut source = Joined { slices, at: 0 };
     let mut done = 0;
     while done < total {
@@ -31,21 +30,22 @@ pub(super) async fn write_slices<D: Disk>(
     Ok(block_ceil(total as u64))
 }
 
-struct Joined<'a> {
-    slices: &'a [Bytes],
+struct Joined<'a, T> {
+    slices: &'a [T],
     at: usize,
 }
 
-impl Joined<'_> {
+impl<T: AsRef<[u8]>> Joined<'_, T> {
     fn fill(&mut self, mut target: &mut [u8]) {
         while !target.is_empty() {
-            let slice = &self.slices[0][self.at..];
+            let whole = self.slices[0].as_ref();
+            let slice = &whole[self.at..];
             let len = slice.len().min(target.len());
             let (now, later) = target.split_at_mut(len);
             now.copy_from_slice(&slice[..len]);
             target = later;
             self.at += len;
-            if self.at == self.slices[0].len() {
+            if self.at == whole.len() {
                 self.slices = &self.slices[1..];
                 self.at = 0;
             }

@@ -11,5 +11,7 @@ mod counters;
 mod cuts;
 mod directory;
 mod metadata;
+mod one_log;
 mod rest;
 mod sim;
+mod start;

@@ -12,14 +12,14 @@ use crate::log::ring_ledger::{RingLedger, RingLoss, find_loss};
 use crate::storage::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use crate::storage::errors::OpenError;
 use crate::storage::locking::open_locked;
+use crate::storage::read_ahead::ReadAhead;
 use crate::storage::ring_ledger_file::RingLedgerFiles;
 use crate::storage::runtime::Runtime;
 use crate::storage::state_file::StateFiles;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-
-const READ_BYTES: usize = 1024 * 1024;
 
 /// What is left to know of a shard of the old life.
 pub(super) struct OldShard {
@@ -104,7 +104,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         }
         let mut read_bytes = 0;
         for (_, file) in files {
-            let bytes = read_all(&file).await?;
+            let bytes = read_all::<D, R>(self.runtime, &file).await?;
             read_bytes += bytes.len() as u64;
             journal.add_file(&bytes);
             file.close().await?;
@@ -172,15 +172,21 @@ fn later_life(superblock: Life, journal: Life) -> OpenError {
     }
 }
 
-async fn read_all<F: DiskFile>(file: &F) -> Result<Vec<u8>, DiskError> {
-    let mut bytes = Vec::with_capacity(usize::try_from(file.len().await?).unwrap_or(0));
-    loop {
-        let buffer = file.read_at(bytes.len() as u64, READ_BYTES).await?;
-        bytes.extend_from_slice(buffer.as_bytes());
-        if buffer.as_bytes().len() < READ_BYTES {
-            return Ok(bytes);
+/// With reads under way ahead of the copy: a start waits for the drive here, not for the length of its queue.
+async fn read_all<D: Disk, R: Runtime>(runtime: &R, file: &D::File) -> Result<Vec<u8>, DiskError> {
+    let len = file.len().await?;
+    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+    let buffers = Cell::new(0);
+    let mut reads = ReadAhead::<D, R>::new(runtime, file, &buffers, 0..len, len);
+    let result = loop {
+        match reads.take().await {
+            Ok(Some(buffer)) => bytes.extend_from_slice(buffer.as_bytes()),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
         }
-    }
+    };
+    reads.finish().await;
+    result.map(|()| bytes)
 }
 
 /// Removes what an earlier life began to make of a ring file: nobody knows what of it is on the medium.

@@ -4,7 +4,6 @@ use crate::base::align::block_ceil;
 use crate::base::ids::PartitionId;
 use crate::base::offset::Offset;
 use crate::log::index::{INDEX_ENTRY_BYTES, INDEX_HEADER_BYTES, decode_index};
-use crate::log::offline::OfflineReason;
 use crate::log::paths::{partition_folder, segment_path};
 use crate::log::recovery::replay::{Image, Replayed};
 use crate::log::segment::{
@@ -16,38 +15,35 @@ use crate::storage::runtime::Runtime;
 use crate::storage::segment_file::{WriteError, create_partition_folder, open_for_writing};
 use crate::storage::settings::OpenSettings;
 use crate::storage::write::write_slices;
-use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What must be done to a segment's file.
 struct Task<'a> {
     segment: &'a Segment,
-    image: Option<Image>,
+    image: Option<&'a Image>,
     is_last: bool,
 }
 
-/// Brings the segments of a partition to what replay left, durably. A file that is missing or short is damage.
+/// Brings the segments of a partition to what replay left, durably. Answers from where a file is missing or short, which
+/// is damage.
 pub(super) async fn complete<D: Disk, R: Runtime>(
     disk: &D,
     runtime: &R,
     settings: &OpenSettings,
     topic_name: &str,
-    mut replayed: Replayed,
-) -> Result<Replayed, WriteError> {
+    replayed: &Replayed,
+) -> Result<Option<Offset>, WriteError> {
     if !replayed.is_named || replayed.section.dropped {
-        return Ok(replayed);
+        return Ok(None);
     }
     let id = replayed.section.id;
     let root = &settings.root;
     let names = names(disk, &partition_folder(root, id)).await?;
-    let images = std::mem::take(&mut replayed.images);
-    let tasks = tasks(&replayed, images);
+    let tasks = tasks(replayed);
     for task in &tasks {
         if let Some(short) = find_short(disk, runtime, root, id, &names, task).await? {
-            drop(tasks);
-            replayed.refuse_at(OfflineReason::SegmentShort, short);
-            return Ok(replayed);
+            return Ok(Some(short));
         }
     }
     if tasks.iter().any(|task| task.image.is_some()) {
@@ -58,23 +54,22 @@ pub(super) async fn complete<D: Disk, R: Runtime>(
     for task in &tasks {
         complete_segment(disk, runtime, settings, id, task).await?;
     }
-    drop(tasks);
     if replayed.section.offline.is_none() {
-        remove_strays(disk, root, &replayed, &names).await?;
+        remove_strays(disk, root, replayed, &names).await?;
     }
     if !names.is_empty() || replayed.section.bytes() > 0 {
         sync_folder(disk, &partition_folder(root, id)).await?;
     }
-    Ok(replayed)
+    Ok(None)
 }
 
 /// Segments with bytes to write, and closed ones that no lap finished.
-fn tasks(replayed: &Replayed, mut images: BTreeMap<Offset, Image>) -> Vec<Task<'_>> {
+fn tasks(replayed: &Replayed) -> Vec<Task<'_>> {
     let segments = &replayed.section.segments;
     let last = segments.len() - 1;
     let mut tasks = Vec::new();
     for (index, segment) in segments.iter().enumerate() {
-        let image = images.remove(&segment.base);
+        let image = replayed.images.get(&segment.base);
         let is_last = index == last;
         if image.is_some() || (!segment.finished && segment.bytes > 0) {
             tasks.push(Task {
@@ -97,10 +92,7 @@ async fn find_short<D: Disk, R: Runtime>(
     task: &Task<'_>,
 ) -> Result<Option<Offset>, WriteError> {
     let name = task.segment.name();
-    let wanted = task
-        .image
-        .as_ref()
-        .map_or(task.segment.bytes, |image| image.start);
+    let wanted = task.image.map_or(task.segment.bytes, |image| image.start);
     if wanted == 0 {
         return Ok(None);
     }
@@ -128,20 +120,14 @@ async fn complete_segment<D: Disk, R: Runtime>(
     let name = task.segment.name();
     let path = segment_path(&settings.root, id, name, SegmentFileKind::Log);
     let file = open_for_writing(disk, runtime, &path).await?;
-    if let Some(image) = &task.image {
+    if let Some(image) = task.image {
         cut_index(disk, runtime, settings, id, name, image.start).await?;
         let len = file.len().await?;
         let end = block_ceil(task.segment.bytes);
         if len < end {
             file.allocate(len, end).await?;
         }
-        write_slices(
-            disk,
-            &file,
-            image.start,
-            &[Bytes::copy_from_slice(&image.bytes)],
-        )
-        .await?;
+        write_slices(disk, &file, image.start, &[&image.bytes]).await?;
     }
     if !task.is_last {
         file.set_len(task.segment.bytes).await?;

@@ -153,6 +153,11 @@ impl SimDisk {
         self.machine.borrow().counters
     }
 
+    /// Bytes that reads have brought so far.
+    pub fn read_bytes(&self) -> u64 {
+        self.machine.borrow().read_bytes
+    }
+
     /// What a reader of the file would find.
     pub fn bytes_of(&self, path: &Path) -> Option<Vec<u8>> {
         let mut machine = self.machine.borrow_mut();
@@ -455,7 +460,7 @@ impl DiskFile for SimFile {
         if let Some(errno) = self.0.disk.read_failure() {
             return Err(describe(NameError::Refused(errno), "read", &self.path()));
         }
-        let machine = self.0.disk.machine.borrow();
+        let mut machine = self.0.disk.machine.borrow_mut();
         let bytes = machine.bytes(machine.file_of(self.0.open));
         let start = (position as usize).min(bytes.len());
         let end = (start + len).min(bytes.len());
@@ -463,7 +468,9 @@ impl DiskFile for SimFile {
             let path = machine.path_of(self.0.open);
             return Err(describe(NameError::Refused(EIO), "read", &path));
         }
-        Ok(SimBuffer(bytes[start..end].to_vec()))
+        let bytes = bytes[start..end].to_vec();
+        machine.read_bytes += bytes.len() as u64;
+        Ok(SimBuffer(bytes))
     }
 
     async fn write_at(&self, buffer: SimBuffer, position: u64) -> Result<(), DiskError> {

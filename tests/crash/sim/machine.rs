@@ -117,6 +117,8 @@ pub struct Machine {
     /// Segment writes until the machine halts with one of them under way.
     pub cut_at_segment_write: Option<u64>,
     pub counters: DiskCounters,
+    /// Bytes that reads have brought.
+    pub read_bytes: u64,
 }
 
 impl Machine {
@@ -136,6 +138,7 @@ impl Machine {
             cut_at: None,
             cut_at_segment_write: None,
             counters: DiskCounters::default(),
+            read_bytes: 0,
         }
     }
 

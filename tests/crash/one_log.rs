@@ -1,0 +1,144 @@
+//! A store with one partition.
+
+#[path = "../../bench/batch.rs"]
+mod batch;
+
+use crate::sim::{SimDisk, SimRuntime};
+use batch::{batch, valid};
+use ottla::base::epoch::LeaderEpoch;
+use ottla::base::ids::{Incarnation, NodeId, PartitionId, ShardId, Uuid};
+use ottla::base::limits::Limits;
+use ottla::base::offset::Offset;
+use ottla::log::Note;
+use ottla::log::log_config::LogConfig;
+use ottla::storage::directory::Directory;
+use ottla::storage::errors::NoRoom;
+use ottla::storage::event::{Observer, StoreEvent};
+use ottla::storage::open::{Recovered, lock_directory};
+use ottla::storage::runtime::{Notify, Runtime};
+use ottla::storage::settings::{CompactionSettings, KnownTopics, OpenSettings, StoreSettings};
+use ottla::storage::store::Store;
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+const ID: PartitionId = PartitionId {
+    topic: Uuid([7; 16]),
+    index: 0,
+};
+const EPOCH: LeaderEpoch = LeaderEpoch(1);
+const NEVER_MS: u64 = 3_600_000;
+const ROOT: &str = "/data/ottla";
+const TOPIC: &str = "ticks";
+
+/// How far the partition is durable.
+#[derive(Default)]
+pub(crate) struct Ear {
+    pub(crate) durable: Cell<Offset>,
+    heard: Notify,
+}
+
+impl Observer for Ear {
+    fn on_event(&self, event: StoreEvent) {
+        if let StoreEvent::Durable { up_to, .. } = event {
+            self.durable.set(up_to);
+            self.heard.notify();
+        }
+    }
+}
+
+/// It lives as long as its process.
+pub(crate) struct OneLog {
+    pub(crate) store: Rc<Store<SimDisk, SimRuntime>>,
+    pub(crate) runtime: SimRuntime,
+    pub(crate) ear: Rc<Ear>,
+    pub(crate) end: Cell<Offset>,
+    /// Whatever keeps the directory locked.
+    _directory: Directory<SimDisk>,
+}
+
+/// Recovers the directory, which has the partition unless it is new.
+pub(crate) async fn recover(
+    disk: &SimDisk,
+    runtime: &SimRuntime,
+    is_new: bool,
+) -> Recovered<SimDisk, SimRuntime> {
+    let settings = OpenSettings {
+        root: Path::new(ROOT).to_path_buf(),
+        node_id: NodeId(1),
+        new_cluster_id: Uuid([9; 16]),
+        new_incarnation: Incarnation(1),
+        limits: Limits::TINY,
+    };
+    let locked = lock_directory(disk.clone(), runtime.clone(), &settings).await;
+    let locked = locked.expect("nobody else has it");
+    let mut known = KnownTopics::default();
+    if !is_new {
+        known.live.insert(ID.topic, (TOPIC.to_owned(), 1));
+    }
+    let recovered = locked.recover(&known, 1, |_, _| ShardId(0)).await;
+    recovered.expect("nothing is damaged")
+}
+
+impl OneLog {
+    /// In a new directory.
+    pub(crate) async fn start(disk: SimDisk, runtime: SimRuntime) -> OneLog {
+        let mut recovered = recover(&disk, &runtime, true).await;
+        let settings = StoreSettings {
+            root: Path::new(ROOT).to_path_buf(),
+            limits: Limits::TINY,
+            retention_check_ms: NEVER_MS,
+            compaction: CompactionSettings {
+                check_ms: NEVER_MS,
+                map_bytes: 1 << 20,
+            },
+        };
+        let ear = Rc::new(Ear::default());
+        let shard = recovered.shards.remove(0);
+        let store = Store::start(disk, runtime.clone(), settings, shard, ear.clone()).await;
+        let store = store.expect("a store");
+        store.create_partition(ID, TOPIC, LogConfig::DEFAULT);
+        let begin = Note::EpochStart {
+            epoch: EPOCH,
+            offset: Offset::ZERO,
+        };
+        store.note(ID, begin);
+        let log = OneLog {
+            store,
+            runtime,
+            ear,
+            end: Cell::new(Offset::ZERO),
+            _directory: recovered.directory,
+        };
+        log.append(100, true).await;
+        log.durable().await;
+        log
+    }
+
+    /// A batch of one record, as soon as there is room for it.
+    pub(crate) async fn append(&self, record_bytes: usize, awaited: bool) {
+        let valid = valid(batch(1, record_bytes));
+        let room = loop {
+            match self.store.reserve(ID, valid.len()) {
+                Ok(room) => break room,
+                Err(NoRoom::Busy) => self.runtime.sleep(Duration::from_millis(1)).await,
+                Err(refused) => panic!("{refused:?}"),
+            }
+        };
+        let stamped = valid.stamp(self.end.get(), EPOCH, None);
+        self.end.set(stamped.header.next_offset());
+        self.store.append(ID, room, stamped, awaited);
+    }
+
+    /// Waits until everything is.
+    pub(crate) async fn durable(&self) {
+        loop {
+            let heard = self.ear.heard.notified();
+            if self.ear.durable.get() == self.end.get() {
+                return;
+            }
+            heard.await;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a start reads and writes: as much as was dirty, however much was written before.
+
+use crate::bench::Bench;
+use crate::one_log::{OneLog, recover};
+use ottla::base::limits::Limits;
+use std::cell::Cell;
+use std::rc::Rc;
+
+const RECORD_BYTES: usize = 2_000;
+const KIB: u64 = 1 << 10;
+/// Snapshots, ledgers, superblock, metadata and the last blocks of an index, whatever the size of the log.
+const BESIDE_BYTES: u64 = 128 * KIB;
+
+/// Of one start.
+struct Traffic {
+    dirty: u64,
+    read: u64,
+    written: u64,
+}
+
+/// Writes so many bytes and goes on until so many are dirty, dies, and starts again.
+fn start_after(log_bytes: u64, dirty_bytes: u64) -> Traffic {
+    let mut bench = Bench::new(7);
+    let dirty = bench.run(async move |disk, runtime| {
+        let log = OneLog::start(disk, runtime).await;
+        loop {
+            log.append(RECORD_BYTES, true).await;
+            log.durable().await;
+            let stats = log.store.stats();
+            let is_dirty = stats.dirty_bytes.abs_diff(dirty_bytes) < 2 * RECORD_BYTES as u64;
+            if stats.segment_bytes >= log_bytes && is_dirty {
+                return stats.dirty_bytes;
+            }
+        }
+    });
+    let (disk, read_before) = (bench.disk.clone(), bench.disk.read_bytes());
+    let written = Rc::new(Cell::new(0));
+    let seen = written.clone();
+    disk.watch_writes(move |_, bytes| seen.set(seen.get() + bytes.len() as u64));
+    let recovered = bench.run(async |disk, runtime| drop(recover(&disk, &runtime, false).await));
+    recovered.expect("the machine did not halt");
+    Traffic {
+        dirty: dirty.expect("the machine did not halt"),
+        read: disk.read_bytes() - read_before,
+        written: written.get(),
+    }
+}
+
+#[test]
+fn a_start_reads_the_journal_and_not_the_log() {
+    let limits = Limits::TINY;
+    let ring_bytes = (limits.journal_files * limits.journal_file_bytes) as u64;
+    let short = start_after(256 * KIB, 64 * KIB);
+    let long = start_after(8 * 1024 * KIB, 64 * KIB);
+    assert!(
+        long.read <= ring_bytes + BESIDE_BYTES,
+        "{} bytes read, {ring_bytes} of them may be of the journal",
+        long.read
+    );
+    assert!(long.read <= short.read + BESIDE_BYTES);
+    assert!(long.read >= short.read.min(ring_bytes));
+}
+
+#[test]
+fn a_start_writes_what_was_dirty_and_not_the_log() {
+    for dirty_bytes in [8 * KIB, 64 * KIB, 120 * KIB] {
+        let start = start_after(8 * 1024 * KIB, dirty_bytes);
+        assert!(
+            start.written >= start.dirty,
+            "what was dirty is in segments"
+        );
+        assert!(start.written <= start.dirty + BESIDE_BYTES);
+    }
+}
