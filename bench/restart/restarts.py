@@ -61,10 +61,9 @@ class Directory:
     def attempted(self, state, next_shards):
         self.fresh()
         try:
-            states.ALL[state](self.server, self.partitions)
+            dirty = states.ALL[state](self.server, self.partitions)
         except states.NotReached as failure:
             return {"state": "failed", "why": [str(failure)], "metrics": {}}
-        dirty = sum(states.dirty(self.server).values())
         self.server.kill()
         on_disk = allocated(self.path)
         if not self.allow_busy:

@@ -1,4 +1,5 @@
-"""How much of the log is only in memory and journal when the broker is killed."""
+"""How much of the log is only in memory and journal when the broker is killed. Each state answers the dirty bytes it saw
+last."""
 
 import re
 import threading
@@ -33,8 +34,8 @@ class NotReached(Exception):
 
 
 def none(server, partitions):
-    """Everything was written, and the last lap has ended: the journal is full of what is in segments too. Shard by shard:
-    laps of several at a time would get out of step."""
+    """Everything was written, and the last lap has ended: what the journal holds is in segments too. Shard by shard: laps of
+    several at a time would get out of step."""
     batch = produce.batch(STEP_RECORDS, STEP_VALUE_BYTES)
     for shard, owned in owners(server, partitions, batch).items():
         high = 0
@@ -45,6 +46,7 @@ def none(server, partitions):
             if (now > LAP_OF_A_SHARD or now < high) and rest(server)[shard] <= NONE_BYTES_MAX // server.shards:
                 break
             high = max(high, now)
+    return total(rest(server))
 
 
 def owners(server, partitions, batch):
@@ -65,8 +67,9 @@ def half(server, partitions):
     batch = produce.batch(STEP_RECORDS, STEP_VALUE_BYTES)
     for _ in until_patience_ends("laps left too little"):
         produce.everywhere(server.address, partitions, batch)
-        if share(server) >= HALF_SHARE_MIN and sum(rest(server).values()) >= HALF_SHARE_MIN * limit(server):
-            return
+        wanted = HALF_SHARE_MIN * limit(server)
+        if total(dirty(server)) >= wanted and (left := total(rest(server))) >= wanted:
+            return left
 
 
 def full(server, partitions):
@@ -75,9 +78,10 @@ def full(server, partitions):
     arguments = (server.address, partitions, batch, FLOOD_BYTES, FLOOD_LANES, FLOOD_IN_FLIGHT)
     writer = threading.Thread(target=flood, args=arguments, daemon=True)
     writer.start()
-    while share(server) < FULL_SHARE_MIN:
+    while (now := total(dirty(server))) < FULL_SHARE_MIN * limit(server):
         if not writer.is_alive():
             raise NotReached(f"laps were faster than the writers, for {FLOOD_BYTES >> 20} MiB")
+    return now
 
 
 def flood(*arguments):
@@ -102,8 +106,8 @@ def dirty(server):
     return {shard: float(value) for shard, value in re.findall(rf'^{DIRTY}{{shard="(\d+)"}} (\S+)$', text, re.MULTILINE)}
 
 
-def share(server):
-    return sum(dirty(server).values()) / limit(server)
+def total(by_shard):
+    return sum(by_shard.values())
 
 
 def rest(server):
