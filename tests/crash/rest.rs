@@ -7,7 +7,7 @@ use ottla::storage::runtime::Runtime;
 use std::future::Future;
 use std::time::Duration;
 
-fn cycles(log: &OneLog) -> u64 {
+fn cycles_of(log: &OneLog) -> u64 {
     log.store.cells().commit_cycles.get()
 }
 
@@ -21,7 +21,7 @@ fn run<F: Future<Output = ()> + 'static>(story: impl FnOnce(OneLog) -> F + 'stat
 #[test]
 fn what_nobody_waits_for_goes_into_the_journal_together_and_in_time() {
     run(|log| async move {
-        let (cycles, durable) = (cycles(&log), log.ear.durable.get());
+        let (cycles, durable) = (cycles_of(&log), log.ear.durable.get());
         let began = log.runtime.now().instant;
         for _ in 0..3 {
             log.append(100, false).await;
@@ -29,7 +29,7 @@ fn what_nobody_waits_for_goes_into_the_journal_together_and_in_time() {
         }
         assert_eq!(log.ear.durable.get(), durable, "none of it is urgent");
         log.durable().await;
-        assert_eq!(cycles(&log), cycles + 1);
+        assert_eq!(cycles_of(&log), cycles + 1);
         let took = log.runtime.now().instant.since(began);
         assert!(took >= Duration::from_millis(UNAWAITED_MS_MAX), "{took:?}");
     });
@@ -38,13 +38,13 @@ fn what_nobody_waits_for_goes_into_the_journal_together_and_in_time() {
 #[test]
 fn what_somebody_waits_for_takes_the_rest_along_at_once() {
     run(|log| async move {
-        let cycles = cycles(&log);
+        let cycles = cycles_of(&log);
         let began = log.runtime.now().instant;
         log.append(100, false).await;
         log.runtime.sleep(Duration::from_millis(1)).await;
         log.append(100, true).await;
         log.durable().await;
-        assert_eq!(cycles(&log), cycles + 1);
+        assert_eq!(cycles_of(&log), cycles + 1);
         let took = log.runtime.now().instant.since(began);
         assert!(took < Duration::from_millis(UNAWAITED_MS_MAX), "{took:?}");
     });
