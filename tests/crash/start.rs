@@ -70,7 +70,7 @@ fn a_start_reads_the_journal_and_not_the_log() {
 
 #[test]
 fn a_start_writes_what_was_dirty_and_not_the_log() {
-    for dirty_bytes in [0, 120 * KIB] {
+    for dirty_bytes in [0, 48 * KIB] {
         let start = start_after(LONG_BYTES, dirty_bytes);
         assert!(
             start.written >= start.dirty,
