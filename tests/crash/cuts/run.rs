@@ -2,7 +2,7 @@
 
 use super::image::{Image, survive};
 use super::labels::{Label, Labels};
-use super::tally::Tally;
+use super::tally::{Tally, is_wanted};
 use crate::campaign::{
     KEYS, LifePlan, Model, Phase, Plan, Start, Witness, any_log_config, any_map_bytes, live,
 };
@@ -32,6 +32,8 @@ const SUPERBLOCK_ONE_IN: u64 = 40;
 pub struct Density {
     /// One boundary of so many; 0 for no cut.
     pub one_in: u64,
+    /// And every boundary of what the ledger asks for, until a run has `RARE_BELOW` cuts of it.
+    pub seeks_rare: bool,
     /// Only the cut of this number, for whoever looks at one.
     pub only: Option<u64>,
 }
@@ -39,6 +41,7 @@ pub struct Density {
 impl Density {
     pub const NONE: Density = Density {
         one_in: 0,
+        seeks_rare: false,
         only: None,
     };
 }
@@ -193,9 +196,10 @@ impl Cutter {
             true if is_superblock() => SUPERBLOCK_ONE_IN,
             true => RECOVERY_ONE_IN,
         };
-        let is_hit = one_in > 0 && dice.is_multiple_of(one_in);
         let is_rare = !self.is_second
             && (self.density.only.is_some() || self.own.rarest(labels, moment) < RARE_BELOW);
+        let is_sought = is_rare && self.density.seeks_rare && labels.iter().any(is_wanted);
+        let is_hit = is_sought || (one_in > 0 && dice.is_multiple_of(one_in));
         match (is_hit, is_rare) {
             (false, _) => 0,
             (true, true) => IMAGES_OF_RARE,

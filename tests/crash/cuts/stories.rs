@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 /// What `cargo test` runs: a few boundaries of one history.
 const SMALL: Density = Density {
     one_in: 60,
+    seeks_rare: false,
     only: None,
 };
 
@@ -56,6 +57,7 @@ fn campaign_of_power_cuts() {
     let seconds = setting("OTTLA_CRASH_SECONDS").unwrap_or(u64::MAX / 2);
     let density = Density {
         one_in: setting("OTTLA_CRASH_ONE_IN").unwrap_or(1),
+        seeks_rare: true,
         only: setting("OTTLA_CRASH_CUT"),
     };
     let began = Instant::now();

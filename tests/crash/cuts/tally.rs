@@ -12,6 +12,11 @@ const WANTED: [&str; 4] = [
     "superblock write",
 ];
 
+/// Whether the ledger asks for cuts there.
+pub fn is_wanted(label: &Label) -> bool {
+    label.starts_with("entry: ") || WANTED.contains(&&**label)
+}
+
 /// Sums of one run, or of many. A cut counts once for each label of the change it meets.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tally {
