@@ -127,11 +127,20 @@ pub const DIRECTORY_LOCK_WAIT_MS: u64 = 5_000;
 pub const ADMISSION_WAIT_MS_MAX: u64 = 10_000;
 /// One catch-up read from a segment.
 pub const COLD_READ_BYTES: usize = 256 * KIB;
+/// Memory of a shard for bytes that were read from segments and are in no answer yet: none of the pool of tails and
+/// requests. When it is used up nobody reads ahead; a reader has always room for the read that it waits for.
+pub const COLD_POOL_BYTES: usize = 8 * MIB;
 /// Readers of segments per shard; one more waits.
 pub const COLD_READERS_MAX: usize = 8;
-/// Reads that one of them begins before it needs them, and buffers of all of them, beyond which nobody reads ahead.
+/// Reads that one of them begins before it needs them; so many while the shard has written its journal as recently.
 pub const COLD_READS_AHEAD: usize = 4;
-pub const COLD_BUFFERS_MAX: usize = 32;
+pub const COLD_READS_AHEAD_BESIDE_WRITES: usize = 1;
+pub const COLD_BESIDE_WRITES_MS: u64 = 50;
+/// Of the memory, for readers that will go on where they stopped.
+pub const COLD_KEPT_BYTES_MAX: usize = COLD_POOL_BYTES / 2;
+/// Readers of whom is known where they stopped, and for how long.
+pub const COLD_STREAMS_MAX: usize = 64;
+pub const COLD_KEPT_MS: u64 = 1_000;
 
 /// What a compaction reads at once; a batch that is larger is read whole.
 pub const COMPACTION_READ_BYTES: usize = MIB;
@@ -262,8 +271,11 @@ pub const TOOL_SEGMENT_READ_BYTES: usize = MIB;
 
 // Every partition can be described.
 const _: () = assert!(PRODUCERS_PER_PARTITION_MAX <= PRODUCERS_DESCRIBED_MAX);
-// Every reader has a buffer, whatever the others read ahead.
-const _: () = assert!(COLD_BUFFERS_MAX >= COLD_READERS_MAX);
+// Every reader has room for one read, whatever is read ahead and kept, and one can read ahead whatever is kept.
+const _: () = assert!(
+    COLD_KEPT_BYTES_MAX + (COLD_READERS_MAX + COLD_READS_AHEAD) * COLD_READ_BYTES
+        <= COLD_POOL_BYTES
+);
 const _: () = assert!(DECOMPRESSED_FLOOR_BYTES <= DECOMPRESSED_BYTES_MAX);
 // The largest topic can be made.
 const _: () = assert!(PARTITIONS_PER_TOPIC_MAX as i64 <= PARTITIONS_CREATED_MAX);

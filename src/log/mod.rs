@@ -29,6 +29,7 @@ pub mod snapshot_format;
 // A running partition.
 pub mod compaction;
 pub mod partition_log;
+pub mod read_streams;
 pub mod retention;
 // After a crash.
 pub mod recovery;

@@ -93,6 +93,9 @@ async fn write<D: Disk, R: Runtime>(
     cycle: Cycle,
 ) -> bool {
     let begun = shared.runtime.now().instant;
+    if !cycle.entries.is_empty() {
+        shared.reader.beside_write(begun);
+    }
     match journal.write(&cycle).await {
         Ok(bytes) => shared.cells.commit_bytes.add(bytes),
         Err(error) => {

@@ -1,118 +1,116 @@
 //! The bytes of a segment in order, with reads under way ahead of whoever takes them.
 //!
-//! Each read is a task of its own, of the class for cold reads, and runs to its end: no I/O is cancelled.
+//! Each read is a task of its own, of the class for cold reads, and runs to its end: no I/O is cancelled. Until then it
+//! uses the segment, and its bytes are charged until they are taken or given up.
 
+use super::cold_pool::{Charge, ColdPool};
 use super::disk::{Disk, DiskError, DiskFile};
+use super::open_segments::InUse;
 use super::runtime::{Notify, Runtime, TaskClass};
 use crate::base::align::{block_ceil, block_floor};
-use crate::base::limits::{COLD_BUFFERS_MAX, COLD_READ_BYTES, COLD_READS_AHEAD};
+use crate::base::limits::COLD_READ_BYTES;
+use crate::base::time::Instant;
+use crate::log::read_streams::reads_ahead;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::rc::Rc;
 
 /// A read that was begun.
 struct Slot<B> {
     result: RefCell<Option<Result<B, DiskError>>>,
     done: Notify,
+    _charge: Charge,
 }
 
-/// One reader's way through a file. `finish` it: a file is not let go of while it is read.
-pub(super) struct ReadAhead<'a, D: Disk, R: Runtime> {
-    runtime: &'a R,
-    file: &'a D::File,
-    /// Buffers of all readers of the shard, from the begin of a read until it is taken.
-    buffers: &'a Cell<usize>,
-    begun: VecDeque<Rc<Slot<D::Buffer>>>,
-    /// Where the next read begins, and what bounds it.
+/// Reads that were begun and not yet taken, one behind the other.
+pub(super) struct Begun<B> {
+    reads: VecDeque<Rc<Slot<B>>>,
+    /// Where the next one begins.
     next: u64,
-    end: u64,
-    /// Up to here the bytes are wanted for sure, and read before they are asked for.
-    sure: u64,
 }
 
-impl<'a, D: Disk, R: Runtime> ReadAhead<'a, D, R> {
-    /// Reads `range`, whole blocks, of which `sure` bytes will be wanted.
-    pub(super) fn new(
-        runtime: &'a R,
-        file: &'a D::File,
-        buffers: &'a Cell<usize>,
-        range: Range<u64>,
-        sure: u64,
-    ) -> ReadAhead<'a, D, R> {
-        let end = block_ceil(range.end);
-        ReadAhead {
-            runtime,
-            file,
-            buffers,
-            begun: VecDeque::new(),
-            next: block_floor(range.start),
-            end,
-            sure: range.start.saturating_add(sure).min(end),
+impl<B> Begun<B> {
+    /// None yet, of a file that will be read from the block that holds `position`.
+    pub(super) fn at(position: u64) -> Begun<B> {
+        Begun {
+            reads: VecDeque::new(),
+            next: block_floor(position),
         }
     }
 
-    /// The next bytes, at most `COLD_READ_BYTES`; `None` at the end of the range.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+}
+
+/// One reader's way through a file.
+pub(super) struct ReadAhead<'a, D: Disk, R: Runtime> {
+    pub(super) runtime: &'a R,
+    pub(super) segment: &'a InUse<D::File>,
+    pub(super) pool: &'a ColdPool,
+    /// When the shard last began to write its journal.
+    pub(super) written: &'a Cell<Option<Instant>>,
+    pub(super) begun: Begun<D::Buffer>,
+    /// Nothing is read at or above the block that ends here.
+    pub(super) end: u64,
+    /// Up to here the bytes are read before they are asked for.
+    pub(super) ahead_until: u64,
+}
+
+impl<D: Disk, R: Runtime> ReadAhead<'_, D, R> {
+    /// The next bytes, at most `COLD_READ_BYTES`; `None` at the end.
     pub(super) async fn take(&mut self) -> Result<Option<D::Buffer>, DiskError> {
-        if self.begun.is_empty() {
-            self.begin();
+        let next = self.begun.reads.pop_front();
+        let slot = match next.or_else(|| self.begin(|pool, bytes| Some(pool.charge(bytes)))) {
+            Some(slot) => slot,
+            None => return Ok(None),
+        };
+        let most = reads_ahead(self.runtime.now().instant, self.written.get());
+        while self.begun.reads.len() < most && self.begun.next < self.ahead_until {
+            let Some(ahead) = self.begin(ColdPool::charge_ahead) else {
+                break;
+            };
+            self.begun.reads.push_back(ahead);
         }
-        while self.begun.len() <= COLD_READS_AHEAD
-            && self.next < self.sure
-            && self.buffers.get() < COLD_BUFFERS_MAX
-        {
-            self.begin();
-        }
-        match self.begun.pop_front() {
-            Some(slot) => self.wait(&slot).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Waits for what is still under way.
-    pub(super) async fn finish(mut self) {
-        while let Some(slot) = self.begun.pop_front() {
-            // Nobody asked for these bytes yet; whoever does reads them again and is told.
-            let _ = self.wait(&slot).await;
-        }
-    }
-
-    async fn wait(&self, slot: &Slot<D::Buffer>) -> Result<D::Buffer, DiskError> {
-        let result = loop {
+        loop {
             let done = slot.done.notified();
             let result = slot.result.borrow_mut().take();
             match result {
-                Some(result) => break result,
+                Some(result) => return result.map(Some),
                 None => done.await,
             }
-        };
-        self.buffers.set(self.buffers.get() - 1);
-        result
+        }
     }
 
-    fn begin(&mut self) {
-        if self.next >= self.end {
-            return;
-        }
+    /// Begins the next read, if there is one and it can be charged.
+    fn begin(
+        &mut self,
+        charge: impl FnOnce(&ColdPool, usize) -> Option<Charge>,
+    ) -> Option<Rc<Slot<D::Buffer>>> {
+        let position = self.begun.next;
         // Not a byte more than is wanted, at first.
-        let end = match self.next < self.sure {
-            true => block_ceil(self.sure),
+        let end = match position < self.ahead_until {
+            true => self.ahead_until.min(self.end),
             false => self.end,
         };
-        let len = (end - self.next).min(COLD_READ_BYTES as u64);
+        let left = block_ceil(end).saturating_sub(position);
+        if left == 0 {
+            return None;
+        }
+        let len = left.min(COLD_READ_BYTES as u64) as usize;
         let slot = Rc::new(Slot {
             result: RefCell::new(None),
             done: Notify::default(),
+            _charge: charge(self.pool, len)?,
         });
-        self.begun.push_back(slot.clone());
-        self.buffers.set(self.buffers.get() + 1);
-        let (file, position) = (self.file.clone(), self.next);
-        self.next += len;
+        self.begun.next += len as u64;
+        let (segment, read) = (self.segment.clone(), slot.clone());
         self.runtime.spawn(TaskClass::Read, async move {
-            let result = file.read_at(position, len as usize).await;
-            drop(file);
-            *slot.result.borrow_mut() = Some(result);
-            slot.done.notify();
+            let result = segment.segment.file.read_at(position, len).await;
+            drop(segment);
+            *read.result.borrow_mut() = Some(result);
+            read.done.notify();
         });
+        Some(slot)
     }
 }

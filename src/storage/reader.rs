@@ -1,30 +1,36 @@
 //! Cold reads: batches of synced segment bytes, each checked before it leaves.
 //!
-//! Reads are direct, aligned, of at most [`COLD_READ_BYTES`](crate::base::limits::COLD_READ_BYTES) each, and few at a time, so that catching up does not
-//! disturb the commit cycle; what is wanted for sure is read ahead. They share no memory with the tails.
+//! Reads are direct, aligned, of at most [`COLD_READ_BYTES`] each, and few at a time, so that catching up does not
+//! disturb the commit cycle. What is wanted for sure is read ahead; for a reader that goes on where it stopped, also what
+//! it will want the next time. They share no memory with the tails.
 
+use super::cold_pool::{ColdPool, Place};
+use super::cold_read::Answer;
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::errors::ReadError;
-use super::read_ahead::ReadAhead;
-use super::runtime::{Notify, Runtime};
-use super::store::ReadBytes;
-use super::window::{Density, Window};
-use crate::base::align::AlignedRange;
+use super::open_segments::{InUse, OpenSegments};
+use super::read_ahead::{Begun, ReadAhead};
+use super::runtime::Runtime;
+use super::stopped_readers::{Kept, StoppedReaders};
+use super::window::{Density, Rest, Window};
+use crate::base::align::{AlignedRange, block_floor};
 use crate::base::checksum::crc32c;
-use crate::base::limits::{COLD_READERS_MAX, OPEN_SEGMENTS_MAX};
+use crate::base::limits::COLD_READ_BYTES;
 use crate::base::offset::Offset;
-use crate::base::time::Timestamp;
+use crate::base::time::{Instant, Timestamp};
 use crate::log::epoch_table::EpochTable;
 use crate::log::index::{
     IndexBuilder, IndexEntry, chunk_of_offset, chunk_of_timestamp, decode_index,
 };
+use crate::log::read_streams::reads_kept;
 use crate::log::segment::SegmentName;
 use crate::record::{BatchHeader, find_timestamp};
 use bytes::Bytes;
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+
+pub use super::cold_read::{ColdFound, ColdRead};
 
 /// A segment as a reader may see it.
 #[derive(Clone, Debug)]
@@ -36,24 +42,6 @@ pub struct SegmentView {
     pub synced: u64,
     /// What the batches must say of their epochs, which their own checksums leave out.
     pub epochs: EpochTable,
-}
-
-/// What a cold read wants: whole batches from the one that holds `from`, below `below`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ColdRead {
-    pub from: Offset,
-    pub below: Offset,
-    pub bytes_max: usize,
-    /// The first batch comes whatever its size.
-    pub at_least_one: bool,
-}
-
-/// What a cold read found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ColdFound {
-    pub bytes: ReadBytes,
-    /// Nothing that is wanted follows in this segment.
-    pub is_end: bool,
 }
 
 /// What becomes of a batch that was visited.
@@ -80,44 +68,30 @@ pub struct SegmentReader<D: Disk, R: Runtime> {
     disk: D,
     runtime: R,
     chunk_bytes: usize,
-    open: RefCell<BTreeMap<PathBuf, Rc<OpenSegment<D::File>>>>,
-    /// Counts uses, to find the file that was used longest ago.
-    uses: Cell<u64>,
-    readers: Cell<usize>,
-    buffers: Cell<usize>,
-    released: Notify,
+    segments: OpenSegments<D>,
+    pool: ColdPool,
+    stopped: StoppedReaders<D::Buffer, R>,
+    written: Cell<Option<Instant>>,
     bad_chunks: Cell<u64>,
-}
-
-struct OpenSegment<F> {
-    file: F,
-    index: RefCell<Option<Rc<Vec<IndexEntry>>>>,
-    /// The index file contradicts the log: it is not read again.
-    is_index_wrong: Cell<bool>,
-    last_use: Cell<u64>,
-    readers: Cell<usize>,
-}
-
-impl<F> OpenSegment<F> {
-    fn distrust_index(&self) {
-        self.is_index_wrong.set(true);
-        *self.index.borrow_mut() = None;
-    }
 }
 
 impl<D: Disk, R: Runtime> SegmentReader<D, R> {
     pub fn new(disk: D, runtime: R, chunk_bytes: usize) -> SegmentReader<D, R> {
         SegmentReader {
+            segments: OpenSegments::new(disk.clone()),
+            stopped: StoppedReaders::new(runtime.clone()),
             disk,
             runtime,
             chunk_bytes,
-            open: RefCell::default(),
-            uses: Cell::new(0),
-            readers: Cell::new(0),
-            buffers: Cell::new(0),
-            released: Notify::default(),
+            pool: ColdPool::default(),
+            written: Cell::new(None),
             bad_chunks: Cell::new(0),
         }
+    }
+
+    /// The shard writes its journal, which is not to wait for readers.
+    pub(super) fn beside_write(&self, now: Instant) {
+        self.written.set(Some(now));
     }
 
     /// Chunks with damage: their checksum disagreed, or that of a batch in them.
@@ -131,37 +105,76 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
 
     /// Whole batches. Damage behind the first of them is for whoever reads on from there.
     pub async fn read(&self, view: &SegmentView, want: ColdRead) -> Result<ColdFound, ReadError> {
-        let mut found = ReadBytes::default();
-        let (mut bytes, mut is_end) = (0, true);
+        let reading = self.begin(view).await?;
+        let stopped = self.stopped.go_on(&view.path, want.from);
+        if let Some(kept) = stopped.filter(|kept| kept.begun.next() <= block_floor(view.synced)) {
+            // What was read ahead may have been read wrong, or not at all: what lies there is found out anew.
+            if let Ok(found) = self.go_on(&reading, view, want, kept).await {
+                return Ok(found);
+            }
+        }
+        let mut answer = Answer::new(want);
+        let mut pieces = Vec::new();
         let from_chunk = |index: &[IndexEntry]| chunk_of_offset(index, want.from);
-        let visit = |_: u64, header: &BatchHeader, batch: &[u8]| {
-            is_end = true;
-            if header.next_offset() <= want.from {
-                return Step::Skip;
-            }
-            let fits = bytes + batch.len() <= want.bytes_max || (bytes == 0 && want.at_least_one);
-            if header.last_offset() >= want.below || !fits {
-                is_end = false;
-                return Step::Stop;
-            }
-            bytes += batch.len();
-            is_end = bytes < want.bytes_max;
-            match is_end {
-                true => Step::Keep,
-                false => Step::KeepLast,
-            }
-        };
-        let kept = &mut found.pieces;
         let sure = want.bytes_max as u64;
-        let visited = self.visit(view, from_chunk, sure, kept, visit).await;
-        found.bytes = found.pieces.iter().map(Bytes::len).sum();
-        let found = |is_end| ColdFound {
-            bytes: found,
-            is_end,
+        let visit = |_: u64, header: &BatchHeader, batch: &[u8]| answer.visit(header, batch);
+        let visited = self.visit(&reading, view, from_chunk, sure, &mut pieces, visit);
+        let walked = visited.await.map(|rest| {
+            if answer.is_stopped() {
+                self.stop(&reading, view, false, Kept::place(rest));
+            }
+        });
+        answer.found(pieces, walked)
+    }
+
+    /// Reads on where a reader stopped, and begins what it wants the next time.
+    async fn go_on(
+        &self,
+        reading: &Reading<D>,
+        view: &SegmentView,
+        want: ColdRead,
+        kept: Kept<D::Buffer>,
+    ) -> Result<ColdFound, ReadError> {
+        let index = self.index(reading, view).await?;
+        let readers = self.stopped.sequential() + self.pool.readers();
+        let next = (reads_kept(readers) * COLD_READ_BYTES) as u64;
+        // What is read for the next time are whole blocks, which do not change any more.
+        let last = block_floor(view.synced);
+        let begun = kept.begun.next();
+        let sure = kept.rest.position.saturating_add(want.bytes_max as u64);
+        let more = sure.saturating_add(next).saturating_sub(begun);
+        let whole_reads = more.next_multiple_of(COLD_READ_BYTES as u64);
+        let ahead_until = begun.saturating_add(whole_reads).min(last).max(sure);
+        let mut track = Track {
+            ahead: self.ahead(reading, view, kept.begun, ahead_until),
+            window: Window::go_on(kept.rest, view.synced, &view.epochs, density(view)),
         };
-        match visited {
-            Err(ReadError::Damaged { .. }) if bytes > 0 => Ok(found(false)),
-            visited => visited.map(|()| found(is_end)),
+        let mut answer = Answer::new(want);
+        let mut pieces = Vec::new();
+        let visit = |_: u64, header: &BatchHeader, batch: &[u8]| answer.visit(header, batch);
+        let walked = self.walk_track(&mut track, reading, &index, &mut pieces, visit);
+        let walked = walked.await;
+        if walked.is_ok() && answer.is_stopped() {
+            let (rest, begun) = (track.window.into_rest(), track.ahead.begun);
+            let kept = match next > 0 && begun.next() <= last {
+                true => Kept::with_bytes(rest, begun, &self.pool),
+                false => Kept::place(rest),
+            };
+            self.stop(reading, view, true, kept);
+        }
+        answer.found(pieces, walked)
+    }
+
+    fn stop(
+        &self,
+        reading: &Reading<D>,
+        view: &SegmentView,
+        is_sequential: bool,
+        kept: Kept<D::Buffer>,
+    ) {
+        // What was read of a segment that was cut meanwhile may be wrong by now.
+        if self.segments.has(&view.path, &reading.segment) {
+            self.stopped.stop(&view.path, is_sequential, kept);
         }
     }
 
@@ -189,7 +202,9 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             }
         };
         let kept = &mut Vec::new();
-        self.visit(view, from_chunk, 0, kept, visit).await?;
+        let reading = self.begin(view).await?;
+        self.visit(&reading, view, from_chunk, 0, kept, visit)
+            .await?;
         Ok(found)
     }
 
@@ -206,117 +221,55 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             index: &[],
         };
         let kept = &mut Vec::new();
-        self.walk(&reading, view, way, kept, visit).await
+        self.walk(&reading, view, way, kept, visit).await?;
+        Ok(())
     }
 
     /// Forgets what is known of a segment: it was cut, or it goes. Waits until nobody reads it.
     pub async fn forget(&self, path: &Path) -> Result<(), DiskError> {
-        let Some(segment) = self.open.borrow_mut().remove(path) else {
-            return Ok(());
-        };
-        while segment.readers.get() > 0 {
-            self.released.notified().await;
-        }
-        close(segment).await
+        self.stopped.forget(path);
+        self.segments.forget(path).await
     }
 
-    /// Closes all files. Nothing may be read meanwhile.
+    /// Closes all files.
     pub async fn close(&self) -> Result<(), DiskError> {
-        let open = std::mem::take(&mut *self.open.borrow_mut());
-        for segment in open.into_values() {
-            assert_eq!(
-                segment.readers.get(),
-                0,
-                "a reader is closed when nobody reads"
-            );
-            close(segment).await?;
-        }
-        Ok(())
+        self.stopped.clear();
+        self.segments.close().await
     }
 
     /// Waits for a place among the bounded number of reads, then opens the file if it is not at hand.
-    async fn begin(&self, view: &SegmentView) -> Result<Reading<'_, D, R>, ReadError> {
-        while self.readers.get() == COLD_READERS_MAX {
-            self.released.notified().await;
-        }
-        let place = Place::take(self);
-        let known = self.open.borrow().get(&view.path).cloned();
-        let segment = match known {
-            Some(segment) => segment,
-            None => self.open(view).await?,
-        };
-        self.uses.set(self.uses.get() + 1);
-        segment.last_use.set(self.uses.get());
-        segment.readers.set(segment.readers.get() + 1);
+    async fn begin(&self, view: &SegmentView) -> Result<Reading<D>, ReadError> {
+        let place = self.pool.enter().await;
         Ok(Reading {
-            segment,
+            segment: self.segments.take_up(&view.path).await?,
             _place: place,
         })
-    }
-
-    async fn open(&self, view: &SegmentView) -> Result<Rc<OpenSegment<D::File>>, ReadError> {
-        self.evict().await?;
-        let file = self.disk.open(&view.path, OpenMode::Read).await?;
-        let opened = Rc::new(OpenSegment {
-            file,
-            index: RefCell::new(None),
-            is_index_wrong: Cell::new(false),
-            last_use: Cell::new(0),
-            readers: Cell::new(0),
-        });
-        // Somebody else may have opened it meanwhile: one of the two is closed again.
-        let earlier = self.open.borrow().get(&view.path).cloned();
-        if let Some(earlier) = earlier {
-            close(opened).await?;
-            return Ok(earlier);
-        }
-        self.open
-            .borrow_mut()
-            .insert(view.path.clone(), opened.clone());
-        Ok(opened)
-    }
-
-    async fn evict(&self) -> Result<(), DiskError> {
-        while self.open.borrow().len() >= OPEN_SEGMENTS_MAX {
-            let oldest = {
-                let open = self.open.borrow();
-                let idle = open
-                    .iter()
-                    .filter(|(_, segment)| segment.readers.get() == 0);
-                idle.min_by_key(|(_, segment)| segment.last_use.get())
-                    .map(|(path, _)| path.clone())
-            };
-            let Some(path) = oldest else { return Ok(()) };
-            let segment = self.open.borrow_mut().remove(&path).expect("it was there");
-            close(segment).await?;
-        }
-        Ok(())
     }
 
     /// The chunks of the segment up to the last whole one: as known, else from the index file, completed from the log.
     async fn index(
         &self,
-        reading: &Reading<'_, D, R>,
+        reading: &Reading<D>,
         view: &SegmentView,
     ) -> Result<Rc<Vec<IndexEntry>>, ReadError> {
-        let known = reading.segment.index.borrow().clone();
+        let known = reading.segment.segment.index.borrow().clone();
         let mut entries = match known {
             Some(entries) if end_of(&entries) <= view.synced => entries,
-            _ if reading.segment.is_index_wrong.get() => Rc::default(),
+            _ if reading.segment.segment.is_index_wrong.get() => Rc::default(),
             _ => Rc::new(self.load_index(view).await?),
         };
         if view.synced - end_of(&entries) >= self.chunk_bytes as u64 {
             let completed = self.complete(reading, view, &entries).await?;
             Rc::make_mut(&mut entries).extend(completed);
         }
-        *reading.segment.index.borrow_mut() = Some(entries.clone());
+        *reading.segment.segment.index.borrow_mut() = Some(entries.clone());
         Ok(entries)
     }
 
     /// The chunks behind the known ones.
     async fn complete(
         &self,
-        reading: &Reading<'_, D, R>,
+        reading: &Reading<D>,
         view: &SegmentView,
         known: &[IndexEntry],
     ) -> Result<Vec<IndexEntry>, ReadError> {
@@ -338,7 +291,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
         });
         match walked.await {
             // Whoever reads that far is told; what lies before can still be read.
-            Ok(()) | Err(ReadError::Damaged { .. }) => Ok(completed),
+            Ok(_) | Err(ReadError::Damaged { .. }) => Ok(completed),
             Err(error) => Err(error),
         }
     }
@@ -372,15 +325,15 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
     /// `sure` bytes from there are wanted. What is kept goes to `kept`.
     async fn visit(
         &self,
+        reading: &Reading<D>,
         view: &SegmentView,
         from_chunk: impl Fn(&[IndexEntry]) -> Option<IndexEntry>,
         sure: u64,
         kept: &mut Vec<Bytes>,
         mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
-    ) -> Result<(), ReadError> {
-        let reading = self.begin(view).await?;
+    ) -> Result<Rest, ReadError> {
         loop {
-            let index = self.index(&reading, view).await?;
+            let index = self.index(reading, view).await?;
             let way = Way {
                 start: from_chunk(&index)
                     .as_ref()
@@ -389,18 +342,18 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
                 index: &index,
             };
             let (mut visited, position) = (false, way.start.0);
-            let walked = self.walk(&reading, view, way, kept, |position, header, batch| {
+            let walked = self.walk(reading, view, way, kept, |position, header, batch| {
                 visited = true;
                 visit(position, header, batch)
             });
             let walked = walked.await;
             let is_astray = matches!(walked, Err(ReadError::Damaged { .. })) && !visited;
-            if !is_astray || self.confirms(&reading, view, &index, position).await? {
+            if !is_astray || self.confirms(reading, view, &index, position).await? {
                 return walked;
             }
             // No batch where the index said: the index is no authority, the log is read without it.
             tracing::warn!(path = %view.path.display(), "the index is wrong, and made anew");
-            reading.segment.distrust_index();
+            reading.segment.segment.distrust_index();
         }
     }
 
@@ -408,7 +361,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
     /// that is damaged here, and the index still leads behind the damage.
     async fn confirms(
         &self,
-        reading: &Reading<'_, D, R>,
+        reading: &Reading<D>,
         view: &SegmentView,
         index: &[IndexEntry],
         position: u64,
@@ -458,47 +411,52 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
     /// Visits batches from a byte whose offset is known, each with its CRC and its place checked.
     async fn walk(
         &self,
-        reading: &Reading<'_, D, R>,
+        reading: &Reading<D>,
         view: &SegmentView,
         way: Way<'_>,
         kept: &mut Vec<Bytes>,
         visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
-    ) -> Result<(), ReadError> {
-        if way.start.0 >= view.synced {
-            return Ok(());
-        }
-        let mut ahead = ReadAhead::new(
-            &self.runtime,
-            &reading.segment.file,
-            &self.buffers,
-            way.start.0..view.synced,
-            way.sure,
-        );
-        let density = match view.name.is_rewritten() {
-            true => Density::Gaps,
-            false => Density::Dense,
+    ) -> Result<Rest, ReadError> {
+        let (position, _) = way.start;
+        let sure = position.saturating_add(way.sure);
+        let mut track = Track {
+            ahead: self.ahead(reading, view, Begun::at(position), sure),
+            window: Window::new(way.start, view.synced, &view.epochs, density(view)),
         };
-        let mut window = Window::new(way.start, view.synced, &view.epochs, density);
-        let walked = self.walk_ahead(&mut ahead, reading, way.index, &mut window, kept, visit);
-        let walked = walked.await;
-        ahead.finish().await;
-        walked
+        self.walk_track(&mut track, reading, way.index, kept, visit)
+            .await?;
+        Ok(track.window.into_rest())
     }
 
-    async fn walk_ahead(
+    fn ahead<'a>(
+        &'a self,
+        reading: &'a Reading<D>,
+        view: &SegmentView,
+        begun: Begun<D::Buffer>,
+        ahead_until: u64,
+    ) -> ReadAhead<'a, D, R> {
+        ReadAhead {
+            runtime: &self.runtime,
+            segment: &reading.segment,
+            pool: &self.pool,
+            written: &self.written,
+            begun,
+            end: view.synced,
+            ahead_until: ahead_until.min(view.synced),
+        }
+    }
+
+    async fn walk_track(
         &self,
-        ahead: &mut ReadAhead<'_, D, R>,
-        reading: &Reading<'_, D, R>,
+        track: &mut Track<'_, D, R>,
+        reading: &Reading<D>,
         index: &[IndexEntry],
-        window: &mut Window<'_>,
         kept: &mut Vec<Bytes>,
         mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> Step,
     ) -> Result<(), ReadError> {
+        let Track { window, ahead } = track;
         while window.position < window.end {
-            match ahead.take().await? {
-                Some(buffer) => window.fill(buffer.as_bytes()),
-                None => return Err(window.damaged()),
-            }
+            self.runtime.yield_now().await;
             let start = window.position;
             let walked = window.walk(&mut visit);
             let (bytes, piece) = window.pass();
@@ -507,6 +465,12 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
                 return Ok(());
             }
             self.check_chunks(reading, index, start, &bytes);
+            if window.position < window.end {
+                match ahead.take().await? {
+                    Some(buffer) => window.fill(buffer.as_bytes()),
+                    None => return Err(window.damaged()),
+                }
+            }
         }
         Ok(())
     }
@@ -515,7 +479,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
     /// cannot tell which; it is reported, and the index built anew.
     fn check_chunks(
         &self,
-        reading: &Reading<'_, D, R>,
+        reading: &Reading<D>,
         index: &[IndexEntry],
         position: u64,
         bytes: &[u8],
@@ -530,7 +494,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
                     "a chunk disagrees with its checksum"
                 );
                 self.count_bad_chunk();
-                reading.segment.distrust_index();
+                reading.segment.segment.distrust_index();
             }
         }
     }
@@ -546,46 +510,28 @@ fn end_of(index: &[IndexEntry]) -> u64 {
 }
 
 /// Damage is no failure of the look at it.
-fn undamaged(walked: Result<(), ReadError>) -> Result<(), ReadError> {
+fn undamaged(walked: Result<Rest, ReadError>) -> Result<(), ReadError> {
     match walked {
-        Err(ReadError::Damaged { .. }) => Ok(()),
-        walked => walked,
-    }
-}
-
-async fn close<F: DiskFile>(segment: Rc<OpenSegment<F>>) -> Result<(), DiskError> {
-    match Rc::try_unwrap(segment) {
-        Ok(segment) => segment.file.close().await,
-        // A read that has just begun holds it; the last one lets the descriptor go.
-        Err(_) => Ok(()),
-    }
-}
-
-/// One of the bounded number of reads.
-struct Place<'a, D: Disk, R: Runtime>(&'a SegmentReader<D, R>);
-
-impl<'a, D: Disk, R: Runtime> Place<'a, D, R> {
-    fn take(reader: &'a SegmentReader<D, R>) -> Place<'a, D, R> {
-        reader.readers.set(reader.readers.get() + 1);
-        Place(reader)
-    }
-}
-
-impl<D: Disk, R: Runtime> Drop for Place<'_, D, R> {
-    fn drop(&mut self) {
-        self.0.readers.set(self.0.readers.get() - 1);
-        self.0.released.notify();
+        Ok(_) | Err(ReadError::Damaged { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
 /// A read under way in one segment.
-struct Reading<'a, D: Disk, R: Runtime> {
-    segment: Rc<OpenSegment<D::File>>,
-    _place: Place<'a, D, R>,
+struct Reading<D: Disk> {
+    segment: InUse<D::File>,
+    _place: Place,
 }
 
-impl<D: Disk, R: Runtime> Drop for Reading<'_, D, R> {
-    fn drop(&mut self) {
-        self.segment.readers.set(self.segment.readers.get() - 1);
+/// A walk under way, and the reads ahead of it.
+struct Track<'a, D: Disk, R: Runtime> {
+    window: Window<'a>,
+    ahead: ReadAhead<'a, D, R>,
+}
+
+fn density(view: &SegmentView) -> Density {
+    match view.name.is_rewritten() {
+        true => Density::Gaps,
+        false => Density::Dense,
     }
 }

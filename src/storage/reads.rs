@@ -95,10 +95,11 @@ impl<D: Disk, R: Runtime> Store<D, R> {
                 return Ok(found);
             };
             append(&mut found, part);
-            let left = bytes_max.saturating_sub(found.bytes);
-            if (left == 0 && found.bytes > 0) || next >= below {
+            // What follows in this segment is not wanted, or does not fit.
+            if !is_end || next >= below {
                 return Ok(found);
             }
+            let left = bytes_max.saturating_sub(found.bytes);
             want = ColdRead {
                 from: next,
                 below,

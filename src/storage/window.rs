@@ -3,7 +3,7 @@
 use super::errors::ReadError;
 use super::reader::Step;
 use crate::base::align::block_floor;
-use crate::base::limits::FRAME_BYTES_MAX;
+use crate::base::limits::{COLD_READ_BYTES, FRAME_BYTES_MAX};
 use crate::base::offset::Offset;
 use crate::log::epoch_table::EpochTable;
 use crate::record::{BatchHeader, Batches, crc_matches};
@@ -16,6 +16,35 @@ pub(super) enum Density {
     Dense,
     /// Compaction has taken batches away.
     Gaps,
+}
+
+/// Where a walk ended: the byte and the offset of the next batch, and what of it and behind it was read.
+pub(super) struct Rest {
+    pub(super) position: u64,
+    pub(super) expected: Offset,
+    held: BytesMut,
+}
+
+impl Rest {
+    pub(super) fn bytes(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Without the bytes: the walk that goes on reads them anew.
+    pub(super) fn emptied(self) -> Rest {
+        Rest {
+            held: BytesMut::new(),
+            ..self
+        }
+    }
+
+    /// Of its own memory: the bytes lie in that of the answer, which is somebody else's to account for. With room for
+    /// the read that follows.
+    pub(super) fn moved(self) -> Rest {
+        let mut held = BytesMut::with_capacity(self.held.len() + COLD_READ_BYTES);
+        held.extend_from_slice(&self.held);
+        Rest { held, ..self }
+    }
 }
 
 /// Bytes from a batch's first on, as far as they were read.
@@ -40,15 +69,39 @@ impl<'a> Window<'a> {
         epochs: &'a EpochTable,
         density: Density,
     ) -> Window<'a> {
-        Window {
+        let held = BytesMut::new();
+        let start = Rest {
             position,
-            end,
             expected,
+            held,
+        };
+        Window::go_on(start, end, epochs, density)
+    }
+
+    pub(super) fn go_on(
+        rest: Rest,
+        end: u64,
+        epochs: &'a EpochTable,
+        density: Density,
+    ) -> Window<'a> {
+        Window {
+            position: rest.position,
+            end,
+            expected: rest.expected,
             density,
             epochs,
-            held: BytesMut::new(),
+            held: rest.held,
             walked: 0,
             kept: 0..0,
+        }
+    }
+
+    /// What is left when what was walked over has been given up.
+    pub(super) fn into_rest(self) -> Rest {
+        Rest {
+            position: self.position,
+            expected: self.expected,
+            held: self.held,
         }
     }
 

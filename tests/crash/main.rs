@@ -5,8 +5,11 @@
     reason = "a test binary has no outside; `pub` marks what a folder offers"
 )]
 
+#[path = "../../bench/batch.rs"]
+mod batch;
 mod bench;
 mod campaign;
+mod cold;
 mod counters;
 mod cuts;
 mod directory;

@@ -1,10 +1,7 @@
 //! A store with one partition.
 
-#[path = "../../bench/batch.rs"]
-mod batch;
-
+use crate::batch::{batch, valid};
 use crate::sim::{SimDisk, SimRuntime};
-use batch::{batch, valid};
 use ottla::base::epoch::LeaderEpoch;
 use ottla::base::ids::{Incarnation, NodeId, PartitionId, ShardId, Uuid};
 use ottla::base::limits::Limits;

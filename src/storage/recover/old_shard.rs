@@ -12,14 +12,18 @@ use crate::log::ring_ledger::{RingLedger, RingLoss, find_loss};
 use crate::storage::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode};
 use crate::storage::errors::OpenError;
 use crate::storage::locking::open_locked;
-use crate::storage::read_ahead::ReadAhead;
 use crate::storage::ring_ledger_file::RingLedgerFiles;
-use crate::storage::runtime::Runtime;
+use crate::storage::runtime::{Runtime, TaskClass};
 use crate::storage::state_file::StateFiles;
-use std::cell::Cell;
+use crate::storage::tasks::for_each;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+const READ_BYTES: usize = 256 * 1024;
+const READS_IN_FLIGHT: usize = 5;
 
 /// What is left to know of a shard of the old life.
 pub(super) struct OldShard {
@@ -172,21 +176,21 @@ fn later_life(superblock: Life, journal: Life) -> OpenError {
     }
 }
 
-/// With reads under way ahead of the copy: a start waits for the drive here, not for the length of its queue.
+/// With several reads under way: a start waits for the drive here, not for the length of its queue.
 async fn read_all<D: Disk, R: Runtime>(runtime: &R, file: &D::File) -> Result<Vec<u8>, DiskError> {
-    let len = file.len().await?;
-    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-    let buffers = Cell::new(0);
-    let mut reads = ReadAhead::<D, R>::new(runtime, file, &buffers, 0..len, len);
-    let result = loop {
-        match reads.take().await {
-            Ok(Some(buffer)) => bytes.extend_from_slice(buffer.as_bytes()),
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        }
+    let len = usize::try_from(file.len().await?).expect("a ring file fits into memory");
+    let bytes = Rc::new(RefCell::new(vec![0; len]));
+    let reads = (0..len).step_by(READ_BYTES);
+    let reads = reads.map(|at| (file.clone(), bytes.clone(), at)).collect();
+    let read = async |(file, bytes, at): (D::File, Rc<RefCell<Vec<u8>>>, usize)| {
+        let buffer = file.read_at(at as u64, READ_BYTES).await?;
+        let read = buffer.as_bytes();
+        bytes.borrow_mut()[at..at + read.len()].copy_from_slice(read);
+        Ok(())
     };
-    reads.finish().await;
-    result.map(|()| bytes)
+    let done = for_each(runtime, TaskClass::Foreground, READS_IN_FLIGHT, reads, read).await;
+    done.into_iter().collect::<Result<(), DiskError>>()?;
+    Ok(bytes.take())
 }
 
 /// Removes what an earlier life began to make of a ring file: nobody knows what of it is on the medium.
