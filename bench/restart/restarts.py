@@ -54,11 +54,13 @@ class Directory:
 
     def measured(self, state, next_shards):
         """The first attempt beside which the machine was ours, else the last."""
-        for attempt in range(1, ATTEMPTS_MAX + 1):
-            row = self.attempted(state, next_shards) | {"attempt": attempt}
-            if row["state"] == "counts" or self.allow_busy:
-                break
-        return row
+        discarded = []
+        while True:
+            row = self.attempted(state, next_shards) | {"attempt": len(discarded) + 1}
+            if row["state"] == "counts" or self.allow_busy or row["attempt"] == ATTEMPTS_MAX:
+                # What they came to stays to be seen: they are left out for what ran beside, not for their time.
+                return row | {"discarded": discarded}
+            discarded.append(row)
 
     def attempted(self, state, next_shards):
         self.fresh()
