@@ -274,8 +274,12 @@ impl PartitionLog {
             Pending::Change(Change::EpochStart { offset, .. }) => *offset < end,
             Pending::Change(_) => true,
         });
+        // Nothing follows a drop, and one may have come while the place was looked for.
+        let is_drop = |pending: &Pending| matches!(pending, Pending::Change(Change::Drop));
+        let last = self.pending.iter().position(is_drop);
+        let truncate = Pending::Change(Change::Truncate { end, at });
         self.pending
-            .push_back(Pending::Change(Change::Truncate { end, at }));
+            .insert(last.unwrap_or(self.pending.len()), truncate);
         self.tail.truncate(end, at);
         self.head = self.head_at(end, at);
         self.cut = Cut::Placed;

@@ -125,6 +125,23 @@ fn a_cut_into_segments_that_are_being_replaced_waits_for_its_place() {
 }
 
 #[test]
+fn a_drop_that_comes_while_a_cut_waits_for_its_place_goes_behind_it() {
+    let mut log = rolled();
+    assert!(replace(&mut log, 8));
+    let entries = plan(&mut log);
+    log.note(Note::Truncate { offset: Offset(2) });
+    log.drop_log();
+    commit(&mut log, &entries);
+    log.place_cut(Position {
+        segment: Offset(0),
+        byte: 100,
+    });
+    let committed = cycle(&mut log);
+    assert!(committed.dropped);
+    assert_eq!(log.section().next_offset, Offset(2));
+}
+
+#[test]
 fn a_cut_behind_them_does_not_wait() {
     let mut log = rolled();
     assert!(replace(&mut log, 8));
