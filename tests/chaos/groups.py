@@ -210,6 +210,8 @@ def drain(writer, watcher, everybody):
     wait("everything is delivered", lambda: not missing(), everybody)
     ends = collections.Counter(number % PARTITIONS for number in writer.acknowledged)
     wait("everything is committed", lambda: watcher.newest == dict(ends), everybody)
+    # The last rebalance may still be under way.
+    wait("all partitions are owned in the end", lambda: len(owned(everybody)) == PARTITIONS, everybody)
 
 
 def wait(what, condition, everybody):
