@@ -30,6 +30,13 @@ pub(crate) fn service_time(side: &Side) -> Option<&Latency> {
     (service_time.histogram != side.latency.histogram).then_some(service_time)
 }
 
+/// Of the sink, which saw the first side of the run.
+pub(crate) fn sink_latency<'a>(run: &'a RunResult, side_name: &str) -> Option<&'a Latency> {
+    let (first, _) = side(run)?;
+    let sink = run.generator.sink.as_ref()?;
+    (first == side_name).then_some(&sink.latency)
+}
+
 pub(crate) fn errors(run: &RunResult) -> u64 {
     sides(run).flat_map(|(_, side)| side.errors.values()).sum()
 }

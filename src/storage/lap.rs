@@ -3,7 +3,7 @@
 use super::ballast::Ballast;
 use super::disk::Disk;
 use super::runtime::{Runtime, TaskClass};
-use super::segment_file::{Finished, WriteError};
+use super::segment_file::{Finished, WriteError, all_written};
 use super::shared::Shared;
 use super::state::{CapturedLap, Closed, Lap, PartitionWrites, State};
 use super::state_file::StateFiles;
@@ -205,12 +205,7 @@ async fn flush<D: Disk, R: Runtime>(
     };
     let limit = flushes_in_flight(writes.iter().map(PartitionWrites::bytes));
     let results = for_each(&shared.runtime, TaskClass::Flush, limit, writes, flush).await;
-    // A failure outweighs a full disk: only the latter passes.
-    let is_failure = |result: &&Result<_, WriteError>| matches!(result, Err(WriteError::Failed(_)));
-    if let Some(Err(error)) = results.iter().find(is_failure) {
-        return Err(error.clone());
-    }
-    let finished = results.into_iter().collect::<Result<_, _>>()?;
+    let finished = all_written(results)?;
     shared.segments.sync(syncing).await?;
     Ok(finished)
 }

@@ -7,7 +7,7 @@ use super::disk::{Disk, DiskError};
 use super::errors::OpenError;
 use super::offline::report_offline;
 use super::runtime::{Runtime, TaskClass};
-use super::segment_file::WriteError;
+use super::segment_file::{WriteError, all_written};
 use super::settings::{AcceptedLoss, KnownTopics, OpenSettings, Place};
 use super::start::RecoveredShard;
 use super::state_file::StateFiles;
@@ -192,13 +192,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
         };
         let class = TaskClass::Foreground;
         let results = for_each(self.runtime, class, PARTITIONS_IN_FLIGHT, wanted, complete).await;
-        let is_failure =
-            |result: &&Result<_, WriteError>| matches!(result, Err(WriteError::Failed(_)));
-        if let Some(Err(error)) = results.iter().find(is_failure) {
-            return Err(error.clone());
-        }
-        let short: Result<Vec<_>, WriteError> = results.into_iter().collect();
-        Ok(short?.into_iter().flatten().collect())
+        Ok(all_written(results)?.into_iter().flatten().collect())
     }
 
     fn describe(&self, error: WriteError) -> OpenError {

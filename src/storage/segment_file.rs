@@ -40,6 +40,24 @@ impl From<DiskError> for WriteError {
     }
 }
 
+/// What several writes came to: all of it, or what went wrong. A failure outweighs a full disk: only the latter passes.
+pub(super) fn all_written<T>(
+    results: impl IntoIterator<Item = Result<T, WriteError>>,
+) -> Result<Vec<T>, WriteError> {
+    let (mut written, mut full) = (Vec::new(), false);
+    for result in results {
+        match result {
+            Ok(done) => written.push(done),
+            Err(WriteError::NoSpace) => full = true,
+            Err(failed) => return Err(failed),
+        }
+    }
+    match full {
+        true => Err(WriteError::NoSpace),
+        false => Ok(written),
+    }
+}
+
 /// How the files of a lap become durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Syncing {
@@ -112,7 +130,7 @@ impl<D: Disk> SegmentFiles<D> {
             let segment = self.open_segment(runtime, id, write.segment.name()).await?;
             let entries = self.write_index(runtime, id, &segment, &write, syncing);
             let (written, indexed) = zip(self.write(&segment, &write), entries).await;
-            written.and(indexed)?;
+            all_written([written, indexed])?;
             if write.finish {
                 segment.log.set_len(write.segment.bytes).await?;
             }
@@ -411,4 +429,29 @@ async fn write_name<D: Disk>(disk: &D, path: &Path, name: &str) -> Result<(), Wr
     }
     file.close().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_outweighs_a_full_disk_whichever_comes_first() {
+        let failed = || {
+            WriteError::Failed(DiskError::Failed {
+                operation: "sync",
+                path: PathBuf::from("/data/x"),
+                errno: 5,
+            })
+        };
+        let full = || WriteError::NoSpace;
+        for (results, what) in [
+            (vec![Ok(1), Ok(2)], Ok(vec![1, 2])),
+            (vec![Ok(1), Err(full())], Err(full())),
+            (vec![Err(failed()), Err(full())], Err(failed())),
+            (vec![Err(full()), Ok(1), Err(failed())], Err(failed())),
+        ] {
+            assert_eq!(all_written(results), what);
+        }
+    }
 }

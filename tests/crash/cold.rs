@@ -8,6 +8,7 @@ use ottla::base::align::block_ceil;
 use ottla::base::epoch::LeaderEpoch;
 use ottla::base::limits::{COLD_KEPT_MS, COLD_READ_BYTES, COLD_READS_AHEAD};
 use ottla::base::offset::Offset;
+use ottla::base::prng::Prng;
 use ottla::log::epoch_table::EpochTable;
 use ottla::log::segment::SegmentName;
 use ottla::record::Batches;
@@ -111,6 +112,14 @@ impl Segment {
         next
     }
 
+    /// What lies here was not read ahead, or not kept: the reader meets what the disk has now.
+    async fn assert_damaged_at(&self, from: usize) {
+        match self.fetch(from).await {
+            Err(ReadError::Damaged { offset, .. }) => assert_eq!(offset, Offset(from as i64)),
+            read => panic!("{read:?} of damaged bytes"),
+        }
+    }
+
     /// Every byte from here on is another; the same again puts it right.
     fn flip_from(&self, batch: usize) {
         let from = self.starts[batch];
@@ -124,13 +133,6 @@ fn run<F: Future<Output = ()> + 'static>(story: impl FnOnce(Segment) -> F + 'sta
         story(Segment::written(disk, runtime).await).await;
     });
     assert_eq!(done, Some(()), "the machine did not halt");
-}
-
-fn damaged_at(read: Result<usize, ReadError>) -> Offset {
-    match read {
-        Err(ReadError::Damaged { offset, .. }) => offset,
-        read => panic!("{read:?} of damaged bytes"),
-    }
 }
 
 #[test]
@@ -158,7 +160,7 @@ fn who_reads_here_and_there_gets_what_the_disk_has_now() {
         }
         let next = segment.fetch(60).await.expect("sound");
         segment.flip_from(next);
-        assert_eq!(damaged_at(segment.fetch(next).await), Offset(next as i64));
+        segment.assert_damaged_at(next).await;
     });
 }
 
@@ -170,7 +172,7 @@ fn what_nobody_comes_back_for_is_given_up() {
         // The memory is looked through once in this time.
         let wait = Duration::from_millis(2 * COLD_KEPT_MS);
         segment.runtime.sleep(wait).await;
-        assert_eq!(damaged_at(segment.fetch(next).await), Offset(next as i64));
+        segment.assert_damaged_at(next).await;
     });
 }
 
@@ -180,7 +182,7 @@ fn what_was_read_ahead_of_a_cut_is_forgotten_with_it() {
         let next = segment.go_on().await;
         segment.flip_from(next);
         segment.reader.forget(Path::new(PATH)).await.unwrap();
-        assert_eq!(damaged_at(segment.fetch(next).await), Offset(next as i64));
+        segment.assert_damaged_at(next).await;
     });
 }
 
@@ -203,8 +205,7 @@ fn a_cut_beside_a_read_leaves_nothing_of_it() {
             segment.runtime.yield_now().await;
         }
         segment.flip_from(after.get());
-        let after = after.get();
-        assert_eq!(damaged_at(segment.fetch(after).await), Offset(after as i64));
+        segment.assert_damaged_at(after.get()).await;
     });
 }
 
@@ -217,7 +218,7 @@ fn what_is_read_ahead_is_checked() {
         let next = segment.fetch(next).await.expect("sound");
         let next = segment.fetch(next).await.expect("three sound batches");
         assert_eq!(next, damaged);
-        assert_eq!(damaged_at(segment.fetch(next).await), Offset(next as i64));
+        segment.assert_damaged_at(next).await;
     });
 }
 
@@ -253,38 +254,26 @@ fn a_read_ahead_that_fails_is_begun_again() {
     }
 }
 
-/// Numbers that look random.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (self.0 >> 33) as usize % bound
-    }
-}
-
 /// Readers that go on, jump, and wait, of a segment that grows.
 async fn wander(segment: Rc<Segment>, grown: Rc<Cell<usize>>, seed: u64) {
-    let mut numbers = Numbers(seed);
+    let mut prng = Prng::new(seed);
+    let mut below = |bound: usize| prng.below(bound as u64) as usize;
     let mut next = 0;
     for _ in 0..60 {
         let batches = grown.get();
-        if next >= batches || numbers.below(8) == 0 {
-            next = numbers.below(batches);
+        if next >= batches || below(8) == 0 {
+            next = below(batches);
         }
-        let bytes_max = [1, 90_000, FETCH_BYTES, 1 << 20][numbers.below(4)];
+        let bytes_max = [1, 90_000, FETCH_BYTES, 1 << 20][below(4)];
         next = segment.read(next, bytes_max, batches).await.expect("sound");
-        if numbers.below(6) == 0 {
-            let wait = Duration::from_millis(numbers.below(1_500) as u64);
+        if below(6) == 0 {
+            let wait = Duration::from_millis(below(1_500) as u64);
             segment.runtime.sleep(wait).await;
         }
-        if numbers.below(4) == 0 {
-            grown.set((grown.get() + numbers.below(5)).min(BATCHES));
+        if below(4) == 0 {
+            grown.set((grown.get() + below(5)).min(BATCHES));
         }
-        if numbers.below(12) == 0 {
+        if below(12) == 0 {
             segment.reader.forget(Path::new(PATH)).await.unwrap();
         }
     }

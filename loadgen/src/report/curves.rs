@@ -102,12 +102,9 @@ fn by_run<'a>(
     curves
 }
 
-/// The sink saw the first side of a run.
 fn sinks(shown: &[Shown], key: &str) -> Vec<Curve> {
     let sinks = shown.iter().enumerate().filter_map(|(index, shown)| {
-        headline::side(shown.run).filter(|(name, _)| *name == key)?;
-        let sink = shown.run.generator.sink.as_ref()?;
-        curve(index, Kind::Sink, &sink.latency)
+        curve(index, Kind::Sink, headline::sink_latency(shown.run, key)?)
     });
     sinks.collect()
 }

@@ -8,6 +8,7 @@ use crate::latency::SAMPLES_ABOVE_MIN;
 use crate::numbers::{count, milliseconds, rate};
 use crate::result::{Latency, RunResult, Step};
 use std::fmt::Write as _;
+use std::iter;
 
 /// Where the script draws.
 pub(super) fn figure(plot: &str, of: &str, description: &str) -> String {
@@ -69,21 +70,20 @@ fn percentiles(key: &str, shown: &[Shown]) -> String {
 }
 
 fn latencies<'a>(key: &str, run: &'a RunResult) -> Vec<(&'static str, &'a Latency)> {
-    let end_to_end = run.end_to_end.iter().filter(|_| key == "end_to_end");
-    let mut all: Vec<_> = end_to_end
-        .map(|latency| ("intended send", latency))
-        .collect();
-    for (number, (name, side)) in headline::sides(run).enumerate() {
-        if name != key {
-            continue;
-        }
-        all.push(("intended send", &side.latency));
-        all.extend(headline::service_time(side).map(|latency| ("socket write", latency)));
-        // The sink saw the run's first side.
-        let sink = run.generator.sink.iter().filter(|_| number == 0);
-        all.extend(sink.map(|sink| ("intended send, to the sink", &sink.latency)));
+    if key == "end_to_end" {
+        let end_to_end = run.end_to_end.iter();
+        return end_to_end
+            .map(|latency| ("intended send", latency))
+            .collect();
     }
-    all
+    let Some((_, side)) = headline::sides(run).find(|(name, _)| *name == key) else {
+        return Vec::new();
+    };
+    let service_time = headline::service_time(side).map(|latency| ("socket write", latency));
+    let sink = headline::sink_latency(run, key);
+    let sink = sink.map(|latency| ("intended send, to the sink", latency));
+    let all = iter::once(("intended send", &side.latency));
+    all.chain(service_time).chain(sink).collect()
 }
 
 fn percentile_row(shown: &Shown, clock: &str, latency: &Latency) -> Vec<Cell> {

@@ -6,7 +6,7 @@ use crate::args::Mode;
 use crate::failure::Failure;
 use crate::headline;
 use crate::progress::Progress;
-use crate::result::{RunResult, SinkRun};
+use crate::result::SinkRun;
 use crate::settings::{Load, Settings};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -82,7 +82,10 @@ pub(crate) fn measure(
     if settings.mode == Mode::Consume {
         fill(&settings)?;
     }
-    let document = against(&settings, load)?;
+    let progress = Progress::new();
+    let mut conductor = Conductor::new(&settings, &progress)?;
+    let measured = conductor.measure(load)?;
+    let document = report::document(&conductor, &measured, load, report::now());
     let (_, side) = headline::side(&document).expect("a workload has a side");
     Ok(SinkRun {
         records_per_second: side.records_per_second,
@@ -99,13 +102,7 @@ fn fill(settings: &Settings) -> Result<(), Failure> {
         duration: FILL,
         ..settings.clone()
     };
-    against(&settings, &Load::Closed { in_flight: 4 })?;
-    Ok(())
-}
-
-fn against(settings: &Settings, load: &Load) -> Result<RunResult, Failure> {
     let progress = Progress::new();
-    let mut conductor = Conductor::new(settings, &progress)?;
-    let measured = conductor.measure(load)?;
-    Ok(report::document(&conductor, &measured, load, report::now()))
+    Conductor::new(&settings, &progress)?.measure(&Load::Closed { in_flight: 4 })?;
+    Ok(())
 }

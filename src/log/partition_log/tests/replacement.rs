@@ -40,6 +40,17 @@ fn replace(log: &mut PartitionLog, until: i64) -> bool {
     log.replace(change(until), &expected)
 }
 
+/// With a replacement under way up to the last segment, and a cut noted meanwhile.
+fn cut_beside_a_replacement(offset: i64) -> (PartitionLog, Vec<PlannedEntry>) {
+    let mut log = rolled();
+    assert!(replace(&mut log, 8));
+    let entries = plan(&mut log);
+    log.note(Note::Truncate {
+        offset: Offset(offset),
+    });
+    (log, entries)
+}
+
 fn names(log: &PartitionLog) -> Vec<(i64, u32)> {
     let segments = log.section().segments.iter();
     segments
@@ -101,10 +112,7 @@ fn a_cut_gives_up_a_replacement_that_waits() {
 
 #[test]
 fn a_cut_into_segments_that_are_being_replaced_waits_for_its_place() {
-    let mut log = rolled();
-    assert!(replace(&mut log, 8));
-    let entries = plan(&mut log);
-    log.note(Note::Truncate { offset: Offset(2) });
+    let (mut log, entries) = cut_beside_a_replacement(2);
     assert!(log.waits_for_replacement());
     assert_eq!(
         log.unplaced_cut(),
@@ -126,10 +134,7 @@ fn a_cut_into_segments_that_are_being_replaced_waits_for_its_place() {
 
 #[test]
 fn a_drop_that_comes_while_a_cut_waits_for_its_place_goes_behind_it() {
-    let mut log = rolled();
-    assert!(replace(&mut log, 8));
-    let entries = plan(&mut log);
-    log.note(Note::Truncate { offset: Offset(2) });
+    let (mut log, entries) = cut_beside_a_replacement(2);
     log.drop_log();
     commit(&mut log, &entries);
     log.place_cut(Position {
@@ -143,10 +148,7 @@ fn a_drop_that_comes_while_a_cut_waits_for_its_place_goes_behind_it() {
 
 #[test]
 fn a_cut_behind_them_does_not_wait() {
-    let mut log = rolled();
-    assert!(replace(&mut log, 8));
-    let entries = plan(&mut log);
-    log.note(Note::Truncate { offset: Offset(10) });
+    let (mut log, entries) = cut_beside_a_replacement(10);
     assert!(!log.waits_for_replacement());
     commit(&mut log, &entries);
     cycle(&mut log);
