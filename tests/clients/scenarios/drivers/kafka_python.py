@@ -183,10 +183,10 @@ def member(address, settings, commands):
         enable_auto_commit=False, auto_offset_reset="earliest", session_timeout_ms=settings["session_ms"],
         heartbeat_interval_ms=settings["heartbeat_ms"],
         partition_assignment_strategy=[STRATEGIES[settings["strategy"]]])
-    # A leader that knows no partitions assigns none and joins again when it does; when a poll ends while that second join
-    # is under way, kafka-python 3.0.12 never looks at its outcome.
-    consumer.partitions_for_topic(settings["topic"])
     consumer.subscribe([settings["topic"]], listener=Listener())
+    # A leader joins again when metadata that it asked for after its subscription come after its assignment, and everybody
+    # notices; when a poll ends while that second join is under way, kafka-python 3.0.12 never looks at its outcome.
+    consumer.topics()
     while (command := commands.next()) != "close":
         if command == "commit":
             consumer.commit()
