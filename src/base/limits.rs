@@ -132,10 +132,11 @@ pub const COLD_READ_BYTES: usize = 256 * KIB;
 pub const COLD_POOL_BYTES: usize = 8 * MIB;
 /// Readers of segments per shard; one more waits.
 pub const COLD_READERS_MAX: usize = 8;
-/// Reads that one of them begins before it needs them; so many while the shard has written its journal as recently.
+/// Reads that one of them begins before it needs them.
 pub const COLD_READS_AHEAD: usize = 4;
-pub const COLD_READS_AHEAD_BESIDE_WRITES: usize = 1;
+/// While the shard has written its journal as recently: none ahead, so much at once, between two writes.
 pub const COLD_BESIDE_WRITES_MS: u64 = 50;
+pub const COLD_READ_BYTES_BESIDE_WRITES: usize = 128 * KIB;
 /// Of the memory, for readers that will go on where they stopped.
 pub const COLD_KEPT_BYTES_MAX: usize = COLD_POOL_BYTES / 2;
 /// Readers of whom is known where they stopped, and for how long.

@@ -93,10 +93,16 @@ async fn write<D: Disk, R: Runtime>(
     cycle: Cycle,
 ) -> bool {
     let begun = shared.runtime.now().instant;
-    if !cycle.entries.is_empty() {
-        shared.reader.beside_write(begun);
+    // One without entries is for nobody who waits.
+    let is_awaited = !cycle.entries.is_empty();
+    if is_awaited {
+        shared.reader.journal_writes().begin(begun);
     }
-    match journal.write(&cycle).await {
+    let written = journal.write(&cycle).await;
+    if is_awaited {
+        shared.reader.journal_writes().end();
+    }
+    match written {
         Ok(bytes) => shared.cells.commit_bytes.add(bytes),
         Err(error) => {
             shared.fail(error);

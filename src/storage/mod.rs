@@ -43,6 +43,7 @@ mod cold_pool;
 mod cold_read;
 mod index_tail;
 mod journal;
+mod journal_writes;
 mod lead_in;
 mod open_segments;
 mod quarantine;

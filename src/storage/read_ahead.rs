@@ -5,13 +5,12 @@
 
 use super::cold_pool::{Charge, ColdPool};
 use super::disk::{Disk, DiskError, DiskFile};
+use super::journal_writes::JournalWrites;
 use super::open_segments::InUse;
 use super::runtime::{Notify, Runtime, TaskClass};
 use crate::base::align::{block_ceil, block_floor};
-use crate::base::limits::COLD_READ_BYTES;
-use crate::base::time::Instant;
-use crate::log::read_streams::reads_ahead;
-use std::cell::{Cell, RefCell};
+use crate::log::read_streams::{Pace, pace};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -48,8 +47,7 @@ pub(super) struct ReadAhead<'a, D: Disk, R: Runtime> {
     pub(super) runtime: &'a R,
     pub(super) segment: &'a InUse<D::File>,
     pub(super) pool: &'a ColdPool,
-    /// When the shard last began to write its journal.
-    pub(super) written: &'a Cell<Option<Instant>>,
+    pub(super) journal_writes: &'a JournalWrites,
     pub(super) begun: Begun<D::Buffer>,
     /// Nothing is read at or above the block that ends here.
     pub(super) end: u64,
@@ -58,14 +56,14 @@ pub(super) struct ReadAhead<'a, D: Disk, R: Runtime> {
 }
 
 impl<D: Disk, R: Runtime> ReadAhead<'_, D, R> {
-    /// The next bytes, at most `COLD_READ_BYTES`; `None` at the end.
+    /// The next bytes; `None` at the end.
     pub(super) async fn take(&mut self) -> Result<Option<D::Buffer>, DiskError> {
         let next = self.begun.reads.pop_front();
         let slot = match next.or_else(|| self.begin(|pool, bytes| Some(pool.charge(bytes)))) {
             Some(slot) => slot,
             None => return Ok(None),
         };
-        let most = reads_ahead(self.runtime.now().instant, self.written.get());
+        let most = self.pace().reads_ahead;
         while self.begun.reads.len() < most && self.begun.next < self.ahead_until {
             let Some(ahead) = self.begin(ColdPool::charge_ahead) else {
                 break;
@@ -80,6 +78,10 @@ impl<D: Disk, R: Runtime> ReadAhead<'_, D, R> {
                 None => done.await,
             }
         }
+    }
+
+    fn pace(&self) -> Pace {
+        pace(self.runtime.now().instant, self.journal_writes.last())
     }
 
     /// Begins the next read, if there is one and it can be charged.
@@ -97,7 +99,8 @@ impl<D: Disk, R: Runtime> ReadAhead<'_, D, R> {
         if left == 0 {
             return None;
         }
-        let len = left.min(COLD_READ_BYTES as u64) as usize;
+        let pace = self.pace();
+        let len = left.min(pace.read_bytes as u64) as usize;
         let slot = Rc::new(Slot {
             result: RefCell::new(None),
             done: Notify::default(),
@@ -105,7 +108,11 @@ impl<D: Disk, R: Runtime> ReadAhead<'_, D, R> {
         });
         self.begun.next += len as u64;
         let (segment, read) = (self.segment.clone(), slot.clone());
+        let journal_writes = self.journal_writes.clone();
         self.runtime.spawn(TaskClass::Read, async move {
+            if pace.gives_way {
+                journal_writes.let_pass().await;
+            }
             let result = segment.segment.file.read_at(position, len).await;
             drop(segment);
             *read.result.borrow_mut() = Some(result);

@@ -8,6 +8,7 @@ use super::cold_pool::{ColdPool, Place};
 use super::cold_read::Answer;
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::errors::ReadError;
+use super::journal_writes::JournalWrites;
 use super::open_segments::{InUse, OpenSegments};
 use super::read_ahead::{Begun, ReadAhead};
 use super::runtime::Runtime;
@@ -17,7 +18,7 @@ use crate::base::align::{AlignedRange, block_floor};
 use crate::base::checksum::crc32c;
 use crate::base::limits::COLD_READ_BYTES;
 use crate::base::offset::Offset;
-use crate::base::time::{Instant, Timestamp};
+use crate::base::time::Timestamp;
 use crate::log::epoch_table::EpochTable;
 use crate::log::index::{
     IndexBuilder, IndexEntry, chunk_of_offset, chunk_of_timestamp, decode_index,
@@ -71,7 +72,7 @@ pub struct SegmentReader<D: Disk, R: Runtime> {
     segments: OpenSegments<D>,
     pool: ColdPool,
     stopped: StoppedReaders<D::Buffer, R>,
-    written: Cell<Option<Instant>>,
+    journal_writes: JournalWrites,
     bad_chunks: Cell<u64>,
 }
 
@@ -84,14 +85,14 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             runtime,
             chunk_bytes,
             pool: ColdPool::default(),
-            written: Cell::new(None),
+            journal_writes: JournalWrites::default(),
             bad_chunks: Cell::new(0),
         }
     }
 
-    /// The shard writes its journal, which is not to wait for readers.
-    pub(super) fn beside_write(&self, now: Instant) {
-        self.written.set(Some(now));
+    /// Readers give way to them.
+    pub(super) fn journal_writes(&self) -> &JournalWrites {
+        &self.journal_writes
     }
 
     /// Chunks with damage: their checksum disagreed, or that of a batch in them.
@@ -439,7 +440,7 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             runtime: &self.runtime,
             segment: &reading.segment,
             pool: &self.pool,
-            written: &self.written,
+            journal_writes: &self.journal_writes,
             begun,
             end: view.synced,
             ahead_until: ahead_until.min(view.synced),

@@ -10,6 +10,7 @@ use ottla::base::limits::{COLD_KEPT_MS, COLD_READ_BYTES, COLD_READS_AHEAD};
 use ottla::base::offset::Offset;
 use ottla::base::prng::Prng;
 use ottla::log::epoch_table::EpochTable;
+use ottla::log::index::{IndexBuilder, encode_index_header};
 use ottla::log::segment::SegmentName;
 use ottla::record::Batches;
 use ottla::storage::disk::{Buffer, Disk, DiskFile, OpenMode};
@@ -49,22 +50,27 @@ impl Segment {
             bytes.extend_from_slice(&stamped.body);
             starts.push(bytes.len());
         }
-        let whole = block_ceil(bytes.len() as u64) as usize;
-        let mut buffer = disk.allocate(whole);
-        buffer.as_bytes_mut().fill(0);
-        buffer.as_bytes_mut()[..bytes.len()].copy_from_slice(&bytes);
         disk.create_directory(Path::new("/data")).await.unwrap();
-        let file = disk.open(Path::new(PATH), OpenMode::Write).await.unwrap();
-        file.write_at(buffer, 0).await.unwrap();
-        file.sync().await.unwrap();
-        file.close().await.unwrap();
-        Segment {
+        let segment = Segment {
             reader: SegmentReader::new(disk.clone(), runtime.clone(), CHUNK_BYTES),
             disk,
             runtime,
             bytes,
             starts,
-        }
+        };
+        segment.write(Path::new(PATH), &segment.bytes).await;
+        segment
+    }
+
+    async fn write(&self, path: &Path, bytes: &[u8]) {
+        let whole = block_ceil(bytes.len() as u64) as usize;
+        let mut buffer = self.disk.allocate(whole);
+        buffer.as_bytes_mut().fill(0);
+        buffer.as_bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        let file = self.disk.open(path, OpenMode::Write).await.unwrap();
+        file.write_at(buffer, 0).await.unwrap();
+        file.sync().await.unwrap();
+        file.close().await.unwrap();
     }
 
     fn view(&self, batches: usize) -> SegmentView {
@@ -97,6 +103,26 @@ impl Segment {
         assert!(read == written, "other bytes than were written at {from}");
         assert!(!found.is_end || next == batches, "{from}");
         Ok(next)
+    }
+
+    /// As if every chunk but the first began a little behind its place.
+    async fn write_wrong_index(&self) {
+        let mut builder = IndexBuilder::after(&[], CHUNK_BYTES);
+        let batches = Batches::new(&self.bytes).flatten();
+        let mut entries: Vec<_> = batches
+            .filter_map(|(_, header, batch)| builder.add(&header, batch))
+            .collect();
+        entries.pop();
+        entries[0].bytes += 512;
+        entries[1..]
+            .iter_mut()
+            .for_each(|entry| entry.position += 512);
+        let mut index = encode_index_header(Offset::ZERO, CHUNK_BYTES).to_vec();
+        for entry in entries {
+            index.extend_from_slice(&entry.encode(Offset::ZERO));
+        }
+        self.write(&Path::new(PATH).with_extension("idx"), &index)
+            .await;
     }
 
     async fn fetch(&self, from: usize) -> Result<usize, ReadError> {
@@ -206,6 +232,16 @@ fn a_cut_beside_a_read_leaves_nothing_of_it() {
         }
         segment.flip_from(after.get());
         segment.assert_damaged_at(after.get()).await;
+    });
+}
+
+#[test]
+fn an_index_that_leads_astray_is_not_believed() {
+    run(|segment| async move {
+        segment.write_wrong_index().await;
+        for from in [70, 20, 149] {
+            segment.fetch(from).await.expect("the log is sound");
+        }
     });
 }
 

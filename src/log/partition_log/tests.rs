@@ -177,6 +177,17 @@ fn a_lap_finishes_a_closed_segment_once() {
 }
 
 #[test]
+fn a_snapshot_knows_no_producer_of_what_is_not_durable() {
+    let mut log = log();
+    let producer = ProducerId(4);
+    log.append(&batch_of(0, 5, 100, 0, producer, 0));
+    let entries = plan(&mut log);
+    assert!(log.section().producers.get(producer).is_none());
+    commit(&mut log, &entries);
+    assert!(log.section().producers.get(producer).is_some());
+}
+
+#[test]
 fn a_failed_lap_leaves_everything_dirty() {
     let mut log = log();
     append(&mut log, 5000);

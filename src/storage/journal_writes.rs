@@ -1,0 +1,62 @@
+//! When a shard writes its journal. A write waits in the drive behind all reads that were begun before it, and what it
+//! makes durable is what producers wait for.
+
+use super::runtime::Notify;
+use crate::base::time::Instant;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// A clone is of the same shard.
+#[derive(Clone, Default)]
+pub(super) struct JournalWrites(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    begun: Cell<Option<Instant>>,
+    is_under_way: Cell<bool>,
+    ended: Notify,
+}
+
+impl JournalWrites {
+    pub(super) fn begin(&self, now: Instant) {
+        self.0.begun.set(Some(now));
+        self.0.is_under_way.set(true);
+    }
+
+    /// Whether it succeeded or not.
+    pub(super) fn end(&self) {
+        self.0.is_under_way.set(false);
+        self.0.ended.notify();
+    }
+
+    /// When the latest one began.
+    pub(super) fn last(&self) -> Option<Instant> {
+        self.0.begun.get()
+    }
+
+    /// Waits for the one under way, not for those that follow: where one follows the other a reader still has its turn.
+    pub(super) async fn let_pass(&self) {
+        if self.0.is_under_way.get() {
+            self.0.ended.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::{block_on, poll_once};
+
+    #[test]
+    fn a_reader_lets_one_write_pass_and_not_those_that_follow() {
+        let writes = JournalWrites::default();
+        assert_eq!(block_on(poll_once(writes.let_pass())), Some(()));
+        writes.begin(Instant(1));
+        let mut reader = Box::pin(writes.let_pass());
+        assert_eq!(block_on(poll_once(&mut reader)), None);
+        writes.end();
+        writes.begin(Instant(2));
+        assert_eq!(block_on(poll_once(&mut reader)), Some(()));
+        assert_eq!(writes.last(), Some(Instant(2)));
+    }
+}
