@@ -22,6 +22,7 @@ END_TO_END = "end_to_end"
 RECENT = "recent"
 READ = "read"
 CATCH_UP = "catch_up"
+COMPACTION = "compaction"
 IDLE_CONNECTIONS = "idle_connections"
 START = "start"
 RESTART = "restart"
@@ -33,7 +34,7 @@ COST = ("cpu_per_request", "cpu_per_record", "resident_mib")
 THROUGHPUT = ("requests_per_second", "megabytes_per_second")
 
 # What Kafka has no counterpart of.
-OTTLAS_OWN = ("cold_read_mib",)
+OTTLAS_OWN = ("cold_read_mib", "compacted_mib")
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ STANDARD = (
     end_to_end("open-16x1k", "open loop, produce to fetch", OPEN_16K, (OTTLA, KAFKA, MEMORY, KAFKA_FLUSHED, DISK)),
     end_to_end("catch-up", "the same beside a consumer that reads old records", OPEN_4000, (OTTLA, KAFKA), CATCH_UP,
                extra=("catch_up_megabytes_per_second",), page_cache_dropped=True),
+    end_to_end("compaction", "the same beside the compaction of another topic", OPEN_4000, (OTTLA,), COMPACTION,
+               extra=("compacted_mib",)),
     fetch("fetch-1", "fetch of recent data, 1 reader", RECENT, 1),
     fetch("fetch-8", "fetch of recent data, 8 readers", RECENT, 8),
     fetch("cached", "fetch of more than ottla keeps and the page cache holds, 1 reader", READ, 1),

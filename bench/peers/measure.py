@@ -15,6 +15,12 @@ import loopback
 
 READ_TOPIC = "old"
 COLD_READS = "ottla_cold_read_bytes_total"
+COMPACTED = "ottla_compaction_read_bytes_total"
+# Of a topic that is to be compacted.
+DIRTY = cases.produce("dirty", "", cases.Load(4, 4, 64, 1024), topic_configs=("segment.bytes=67108864",))
+KEYED = ("--key", "uniform", "--key-count", 200_000)
+COMPACTED_SOON = "log.cleaner.backoff.ms=200"
+COMPACTING = ("cleanup.policy=compact", "min.cleanable.dirty.ratio=0")
 MIB = 1 << 20
 # What is read later is written at a pace that every broker holds, so that all of them hold the same bytes.
 WRITE_LOAD = cases.Load(4, 16, 64, 1024, requests_per_second=2_400)
@@ -170,6 +176,20 @@ def catch_up(bench, case, taker, number):
         return outcome
 
 
+def beside_compaction(bench, case, taker, number):
+    """Of another topic, most of whose records are void; it is under way when the generator begins."""
+    with bench.running(taker) as peer, bench.topic(peer, case) as topic, bench.topic(peer, DIRTY) as dirty:
+        fill(bench, peer.address, dirty, bench.scale.read_megabytes, KEYED)
+        compacted = peer.server.metric(COMPACTED)
+        brokers.tool(peer.address, "config", "set", "broker", "0", COMPACTED_SOON)
+        brokers.tool(peer.address, "config", "set", "topic", dirty, *COMPACTING)
+        brokers.wait_until(f"{dirty} is compacted", lambda: peer.server.metric(COMPACTED) > compacted)
+        before = peer.server.metric(COMPACTED)
+        outcome = generate(bench, case, peer, generator.END_TO_END, topic, number)
+        outcome.metrics["compacted_mib"] = (peer.server.metric(COMPACTED) - before) / MIB
+        return outcome
+
+
 def old_topic(bench, peer, case):
     """One topic for every case that reads old records, written once."""
     if brokers.led(peer.address, READ_TOPIC) == 0:
@@ -191,9 +211,9 @@ def reading(bench, case, peer, mode, topic, number):
     return outcome
 
 
-def fill(bench, address, topic, megabytes):
+def fill(bench, address, topic, megabytes, options=()):
     seconds = megabytes * 1e6 / WRITE_BYTES_PER_SECOND
-    words = generator.command(generator.PRODUCE, address, topic, WRITE_LOAD, seconds, 0, ["--no-sink"])
+    words = generator.command(generator.PRODUCE, address, topic, WRITE_LOAD, seconds, 0, ["--no-sink", *options])
     generator.run(words, os.path.join(bench.out, "results", f"fill-{topic}-{address.rpartition(':')[2]}.json"), seconds)
 
 
@@ -256,6 +276,7 @@ KINDS = {
     cases.RECENT: recent,
     cases.READ: old,
     cases.CATCH_UP: catch_up,
+    cases.COMPACTION: beside_compaction,
     cases.IDLE_CONNECTIONS: beside_idle_connections,
     cases.START: start,
     cases.RESTART: restart,

@@ -135,6 +135,8 @@ def budget():
                least(constant(1000, "us"), 0.1 * cell("open-4000", KC, "end_to_end_p99.9")))
     yield Goal("P11", f"{work} beside a cold catch-up", "p99, us", cell("catch-up", O, "end_to_end_p99"), LE, 1.3,
                other_case("open-4000", O, "end_to_end_p99"))
+    yield Goal("storage", f"{work} beside a compaction", "p99.9, us", cell("compaction", O, "end_to_end_p99.9"), LE, 1.3,
+               other_case("open-4000", O, "end_to_end_p99.9"))
     yield Goal("P12", "1 x 100 B, 1,000 partitions", "p99, us", cell("small-1000", O, "p99"), LE, 1.5,
                other_case("small", O, "p99"))
     yield from versus("batch-64x1k", "64 x 1 KiB, 4 x 4 in flight", "resident_mib", "resident memory, MiB",

@@ -22,6 +22,7 @@ QUIET_SECONDS_MAX = 60
 SETTLE_SECONDS_MAX = 15
 # Beside the measured seconds, on two cores: awake and at rest, topic, start of the generator, reading back, removal.
 OVERHEAD_SECONDS = {cases.PRODUCE: 2.0, cases.END_TO_END: 1.5, cases.RECENT: 1.5, cases.READ: 0.5, cases.CATCH_UP: 4.0,
+                    cases.COMPACTION: 12.0,
                     cases.IDLE_CONNECTIONS: 3.0, cases.START: 5.0, cases.RESTART: 10.0, cases.FLOOR: 0.5}
 SINK_SECONDS = 2.5
 START_SECONDS = 45

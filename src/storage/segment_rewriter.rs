@@ -2,21 +2,21 @@
 
 use super::disk::{Disk, DiskError, DiskFile};
 use super::index_tail::IndexTail;
+use super::journal_writes::JournalWrites;
 use super::runtime::Runtime;
 use super::segment_file::{Syncing, WriteError, open_for_writing};
+use super::shared::Shared;
 use super::write::write_slices;
 use crate::base::align::{BLOCK, block_ceil, block_floor};
 use crate::base::ids::PartitionId;
-use crate::base::limits::Limits;
+use crate::base::limits::{COMPACTION_WRITE_BYTES, Limits};
 use crate::log::paths::{partition_folder, segment_path, unfinished_segment_path};
 use crate::log::segment::{Segment, SegmentFileKind, SegmentName, grow_target};
 use crate::record::BatchHeader;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 
-/// Bytes held before they are written.
-const WRITE_BYTES: usize = 1024 * 1024;
-const _: () = assert!(WRITE_BYTES.is_multiple_of(BLOCK));
+const _: () = assert!(COMPACTION_WRITE_BYTES.is_multiple_of(BLOCK));
 
 /// Where a rewritten segment lies.
 pub(super) struct RewritePaths {
@@ -52,6 +52,7 @@ impl RewritePaths {
 pub(super) struct SegmentRewriter<D: Disk> {
     disk: D,
     limits: Limits,
+    journal_writes: JournalWrites,
     log: D::File,
     allocated: u64,
     index: IndexTail<D>,
@@ -64,12 +65,11 @@ pub(super) struct SegmentRewriter<D: Disk> {
 impl<D: Disk> SegmentRewriter<D> {
     /// `name` has never been used.
     pub(super) async fn begin<R: Runtime>(
-        disk: &D,
-        runtime: &R,
-        limits: Limits,
+        shared: &Shared<D, R>,
         paths: &RewritePaths,
         name: SegmentName,
     ) -> Result<SegmentRewriter<D>, WriteError> {
+        let (disk, runtime, limits) = (&shared.disk, &shared.runtime, shared.settings.limits);
         let log = open_for_writing(disk, runtime, &paths.unfinished).await?;
         let chunk_bytes = limits.index_chunk_bytes;
         let path = paths.index.clone();
@@ -77,6 +77,7 @@ impl<D: Disk> SegmentRewriter<D> {
         Ok(SegmentRewriter {
             disk: disk.clone(),
             limits,
+            journal_writes: shared.reader.journal_writes().clone(),
             log,
             allocated: 0,
             index,
@@ -98,7 +99,7 @@ impl<D: Disk> SegmentRewriter<D> {
         self.segment.include(header);
         self.index.add_batch(header, batch);
         self.held.extend_from_slice(batch);
-        if self.held.len() >= WRITE_BYTES {
+        if self.held.len() >= COMPACTION_WRITE_BYTES {
             let whole = block_floor(self.held.len() as u64) as usize;
             let rest = self.held.split_off(whole);
             let blocks = std::mem::replace(&mut self.held, rest);
@@ -114,6 +115,7 @@ impl<D: Disk> SegmentRewriter<D> {
             self.log.allocate(self.allocated, target).await?;
             self.allocated = target;
         }
+        self.journal_writes.let_pass().await;
         let written = &mut self.written;
         *written += write_slices(&self.disk, &self.log, *written, &[Bytes::from(bytes)]).await?;
         Ok(())

@@ -182,9 +182,7 @@ impl<'a, D: Disk, R: Runtime> Job<'a, D, R> {
         paths: &RewritePaths,
     ) -> Result<Segment, Stop> {
         let shared = self.shared;
-        let (disk, limits) = (&shared.disk, shared.settings.limits);
-        let mut rewriter =
-            SegmentRewriter::begin(disk, &shared.runtime, limits, paths, name).await?;
+        let mut rewriter = SegmentRewriter::begin(shared, paths, name).await?;
         for segment in &group.segments {
             let end = self.section.segment_end(segment.base);
             let mut source = Source::new(self.id, segment.name(), segment.base, end);

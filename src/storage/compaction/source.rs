@@ -4,6 +4,8 @@ use super::Stop;
 use crate::base::ids::PartitionId;
 use crate::base::limits::COMPACTION_READ_BYTES;
 use crate::base::offset::Offset;
+use crate::base::time::Instant;
+use crate::log::compaction::rest;
 use crate::log::segment::SegmentName;
 use crate::storage::disk::Disk;
 use crate::storage::errors::ReadError;
@@ -18,6 +20,8 @@ pub(super) struct Source {
     name: SegmentName,
     next: Offset,
     end: Offset,
+    /// When the piece was asked for that is worked on.
+    begun: Option<Instant>,
 }
 
 impl Source {
@@ -28,6 +32,7 @@ impl Source {
             name,
             next: from.max(name.base),
             end,
+            begun: None,
         }
     }
 
@@ -39,6 +44,7 @@ impl Source {
         if self.next >= self.end {
             return Ok(None);
         }
+        self.rest(shared).await;
         go_on(shared, self.id)?;
         let view = shared
             .view_named(self.id, self.name)
@@ -65,6 +71,18 @@ impl Source {
         let read = u64::try_from(bytes.bytes).expect("bytes are counted in 64 bits");
         shared.cells.compaction_read_bytes.add(read);
         Ok((bytes.bytes > 0).then_some(bytes))
+    }
+
+    /// Drive and core are for those who wait for the journal.
+    async fn rest<D: Disk, R: Runtime>(&mut self, shared: &Shared<D, R>) {
+        let now = shared.runtime.now().instant;
+        if let Some(begun) = self.begun {
+            let rest = rest(now.since(begun), shared.reader.is_beside_writes(now));
+            if !rest.is_zero() {
+                shared.runtime.sleep(rest).await;
+            }
+        }
+        self.begun = Some(shared.runtime.now().instant);
     }
 }
 
