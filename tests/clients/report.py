@@ -14,6 +14,8 @@ import os
 import shutil
 import sys
 
+import broker
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 KEPT = os.path.join(HERE, "results")
 PAGE = os.path.join(HERE, "README.md")
@@ -30,6 +32,8 @@ class Report:
 
     def __init__(self, client, version, suite, profile="plain, 1 node", name=None, against="ottla"):
         self.head = {"client": client, "version": version, "suite": suite, "profile": profile}
+        if against != "kafka":
+            self.head["ottla"] = broker.commit()
         self.name = name or (f"{SCENARIOS}.{client}" if suite == SCENARIOS else client)
         self.folder = LATEST if against == "ottla" else os.path.join(LATEST, against)
         self.results = []
@@ -100,7 +104,9 @@ def render(runs):
         "# What clients do with ottla", "",
         "Made by `tests/clients/report.py` from what the runners wrote ([results/](results)); nothing here is typed",
         "by hand. `tests/clients/all` runs everything, `tests/clients/NAME/run` one suite.", "",
-        "## Suites", "", *suites(runs), "",
+        "## Suites", "",
+        "ottla: the commit that changed the broker last before the run; `+`: and changes that were not committed.", "",
+        *suites(runs), "",
         "## Scenarios", "",
         "The same story with every client (`scenarios/run`): what it sends is read back from the stored bytes and by",
         "another client, and checked by content. n/a: the client has no such function.", "",
@@ -109,12 +115,13 @@ def render(runs):
 
 
 def suites(runs):
-    rows = ["| client | version | suite | profile | passed | failed | skipped | date |",
-            "|---|---|---|---|---|---|---|---|"]
+    rows = ["| client | version | suite | profile | passed | failed | skipped | date | ottla |",
+            "|---|---|---|---|---|---|---|---|---|"]
     for run in sorted(runs, key=lambda run: (run["suite"] == SCENARIOS, run["client"])):
         counts = collections.Counter(result["result"] for result in run["results"])
         cells = [run["client"], run["version"], run["suite"], run["profile"],
-                 *(str(counts[kind]) for kind in (PASSED, FAILED, SKIPPED)), run["date"]]
+                 *(str(counts[kind]) for kind in (PASSED, FAILED, SKIPPED)), run["date"],
+                 run.get("ottla") or "not recorded"]
         rows.append(row(cells))
     return rows
 
