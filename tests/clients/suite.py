@@ -64,7 +64,7 @@ class Suite:
         self.skips = {} if self.against_kafka else dict(entries(os.path.join(here, "skips.txt")))
         unknown = [name for name in [*self.skips, *self.names] if name not in self.baseline]
         assert not unknown, f"not in the baseline: {unknown}"
-        against = "parts" if self.only_skips or self.names else "kafka" if self.against_kafka else "ottla"
+        against = "parts" if self.only_skips or self.names or self.fast else "kafka" if self.against_kafka else "ottla"
         self.report = report.Report(client, version, f"own suite, {what}", against=against)
         self.ends = {}
         self.brokers = 0
