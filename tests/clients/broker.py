@@ -16,6 +16,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 READY = re.compile(r"ottla ready: kafka (\S+), admin (\S+), data (.+), (\d+) shards?, durability (\S+)")
 READY_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 60
+# What the binary is built of.
+SOURCES = ["src", "schemas", "Cargo.toml", "Cargo.lock"]
 ANSWER_SECONDS_MAX = 5
 METADATA = 3
 # Also where the broker itself would take one: most requests of clients then cross from core to core.
@@ -27,6 +29,20 @@ def binary():
     if not os.path.exists(path):
         raise SystemExit(f"there is no {path}: cargo build --release")
     return path
+
+
+def commit():
+    """The commit that changed the broker last, with `+` when its sources differ from it. Empty when the binary is not
+    built of it: older, or from elsewhere."""
+    last, _, seconds = git("log", "-1", "--format=%h %ct", "--abbrev=12", "--", *SOURCES).partition(" ")
+    if not last or "OTTLA_BINARY" in os.environ or os.path.getmtime(binary()) < int(seconds):
+        return ""
+    return last + ("+" if git("status", "--porcelain", "--", *SOURCES) else "")
+
+
+def git(*arguments):
+    """What git says; nothing where the tree is not a clone."""
+    return subprocess.run(["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def directory(name):

@@ -5,7 +5,7 @@ Beside each runner lie two lists:
     baseline.txt   NAME pass|fail|skip SECONDS NOTE   what the test gave against Apache Kafka 4.3.1
     skips.txt      NAME REASON                        what passes there, and is not run here
 
-Whatever passes there must pass here or stand in skips.txt. Arguments of every runner:
+Whatever passes there must pass here or stand in skips.txt, or needs no broker by its note. Arguments of every runner:
 
     --fast         leaves out what takes long, by name
     --skips        runs what skips.txt lists instead, and fails if any of it passes
@@ -37,6 +37,8 @@ KAFKA_PROPERTIES = ["authorizer.class.name=org.apache.kafka.metadata.authorizer.
 LONG = "long: run by tests/clients/all"
 # In the note of a test that fails now and then whatever the broker: it may fail here.
 FLAKY = "FLAKY"
+# The note of a test that would tell nothing of the broker.
+NO_BROKER = "needs no broker"
 SKIPS = "--skips"
 FAST = "--fast"
 KAFKA = "--kafka"
@@ -62,7 +64,7 @@ class Suite:
         self.skips = {} if self.against_kafka else dict(entries(os.path.join(here, "skips.txt")))
         unknown = [name for name in [*self.skips, *self.names] if name not in self.baseline]
         assert not unknown, f"not in the baseline: {unknown}"
-        against = "parts" if self.only_skips or self.names else "kafka" if self.against_kafka else "ottla"
+        against = "parts" if self.only_skips or self.names or self.fast else "kafka" if self.against_kafka else "ottla"
         self.report = report.Report(client, version, f"own suite, {what}", against=against)
         self.ends = {}
         self.brokers = 0
@@ -71,6 +73,8 @@ class Suite:
 
     def left_out(self, name):
         """Why a test of the baseline is not run, or None."""
+        if self.note(name) == NO_BROKER:
+            return NO_BROKER
         if self.names:
             return None if name in self.names else "not asked for"
         if self.only_skips:
@@ -81,6 +85,9 @@ class Suite:
 
     def seconds(self, name):
         return float(self.baseline[name][1])
+
+    def note(self, name):
+        return [*self.baseline[name], ""][2]
 
     def wanted(self):
         return [name for name in self.baseline if self.left_out(name) is None]
@@ -94,7 +101,7 @@ class Suite:
             return
         self.ends[name] = result
         why = " ".join(why.split())
-        kafka, _, note = [*self.baseline[name], ""][:3]
+        kafka, note = self.baseline[name][0], self.note(name)
         if name in self.skips:
             self._ended_listed(name, result, why)
         elif result == report.PASSED:

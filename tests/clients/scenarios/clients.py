@@ -174,13 +174,14 @@ def same(one, other):
 
 
 CODECS_FOR_PYTHON = ["lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0"]
+# The slowest first, since several run at once.
 CLIENTS = [
-    Kcat(),
-    Package("confluent-kafka", "2.16.1", "confluent.py", witness="kafka-python"),
-    Rdkafka(),
-    Package("kafka-python", "3.0.12", "kafka_python.py", CODECS_FOR_PYTHON),
-    Kafkajs(),
-    FranzGo(),
     Java(),
+    Package("kafka-python", "3.0.12", "kafka_python.py", CODECS_FOR_PYTHON),
+    Rdkafka(),
+    Package("confluent-kafka", "2.16.1", "confluent.py", witness="kafka-python"),
+    FranzGo(),
+    Kcat(),
+    Kafkajs(),
 ]
 BY_NAME = {client.name: client for client in CLIENTS}
