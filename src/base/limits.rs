@@ -136,7 +136,7 @@ pub const COLD_READERS_MAX: usize = 8;
 pub const COLD_READS_AHEAD: usize = 4;
 /// While the shard has written its journal as recently: none ahead, so much at once, between two writes.
 pub const COLD_BESIDE_WRITES_MS: u64 = 50;
-pub const COLD_READ_BYTES_BESIDE_WRITES: usize = 128 * KIB;
+pub const COLD_READ_BYTES_BESIDE_WRITES: usize = 64 * KIB;
 /// Of the memory, for readers that will go on where they stopped.
 pub const COLD_KEPT_BYTES_MAX: usize = COLD_POOL_BYTES / 2;
 /// Readers of whom is known where they stopped, and for how long.
