@@ -13,6 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const MIB: f64 = 1_048_576.0;
+/// 10,000 offsets are two MiB; tails of the coordinators' logs, requests and code are the rest.
+const RESIDENT_MIB_MAX: f64 = 256.0;
 const TOPIC: &str = "consumed";
 const PARTITIONS: i32 = 10;
 const CONNECTIONS: usize = 8;
@@ -42,7 +44,7 @@ pub(crate) fn commits(scale: Scale) {
         let started = Instant::now();
         commit_all(&broker.address, scale);
         rate.round(scale.commits as f64 / started.elapsed().as_secs_f64());
-        memory.round(broker.memory("VmRSS") as f64 / MIB);
+        memory.round(resident(&broker));
         broker.kill();
         let started = Instant::now();
         broker.restart();
@@ -50,11 +52,18 @@ pub(crate) fn commits(scale: Scale) {
         killed.round(started.elapsed().as_secs_f64() * 1e3);
         // By now it is in segments.
         disk.round(bytes_below(&broker.data().join("topics")) as f64 / MIB);
-        memory_again.round(broker.memory("VmRSS") as f64 / MIB);
+        memory_again.round(resident(&broker));
     }
     [rate, memory, disk, killed, memory_again]
         .into_iter()
         .for_each(Row::print);
+}
+
+/// Bounded, whatever was committed.
+fn resident(broker: &Broker) -> f64 {
+    let mebibytes = broker.memory("VmRSS") as f64 / MIB;
+    assert!(mebibytes <= RESIDENT_MIB_MAX, "{mebibytes:.0} MiB");
+    mebibytes
 }
 
 /// Commit n is of group n % groups; the offset committed is n.
