@@ -195,7 +195,7 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     key!("max.request.partition.size.limit", Int, Some("2000"), AtLeast(1), Restart,
         "Most partitions of one answer that describes topics page by page."),
     key!("message.max.bytes", Int, Some("1048588"), AtLeast(0), Dynamic,
-        "Default of the topic config max.message.bytes."),
+        "Default of the topic config max.message.bytes. A node refuses more than an eighth of a shard's memory pool."),
     key!("min.insync.replicas", Int, Some("1"), AtLeast(1), Dynamic,
         "Default of the topic config of the same name."),
     key!("node.id", Int, Some("0"), AtLeast(0), Derived("node.id"),

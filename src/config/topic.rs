@@ -3,7 +3,7 @@
 use super::layers::{BrokerLayers, Overrides};
 use super::problem::{ConfigProblem, Reason};
 use super::topic_keys::{OWN_PREFIX, RESERVED_KEYS, TOPIC_KEYS, TopicKey, find};
-use super::value::{Kind, canonical, elements};
+use super::value::{Check, Kind, canonical, elements};
 use crate::base::limits::Limits;
 use std::borrow::Cow;
 
@@ -129,21 +129,36 @@ pub(super) fn check_support(
             .parse::<i64>()
             .expect("an integer key holds an integer")
     };
+    match narrowed(name, rules) {
+        Some(Check::AtLeast(least)) if number() < least => {
+            return Err(invalid(Reason::Below(least)));
+        }
+        Some(Check::Between(_, limit)) if number() > limit => {
+            let setting = "shards.pool";
+            return Err(invalid(Reason::AboveNodeLimit { limit, setting }));
+        }
+        _ => {}
+    }
     match name {
         "ottla.durability" if value == "replicated" => Err(ConfigProblem::ReplicationMissing {
             name: name.to_owned(),
         }),
         "remote.storage.enable" if value == "true" => Err(ConfigProblem::TieringMissing),
-        "segment.bytes" | "log.segment.bytes" if number() < rules.segment_bytes_min as i64 => {
-            Err(invalid(Reason::Below(rules.segment_bytes_min as i64)))
-        }
-        "max.message.bytes" | "message.max.bytes" if number() > rules.batch_bytes_max as i64 => {
-            Err(invalid(Reason::AboveNodeLimit {
-                limit: rules.batch_bytes_max as i64,
-                setting: "shards.pool",
-            }))
-        }
         _ => Ok(()),
+    }
+}
+
+/// The range of a key of which this node takes less than the table allows. `name` may be a topic config or the broker
+/// config it comes from.
+pub fn narrowed(name: &str, rules: &TopicRules) -> Option<Check> {
+    match name {
+        "segment.bytes" | "log.segment.bytes" => {
+            Some(Check::AtLeast(rules.segment_bytes_min as i64))
+        }
+        "max.message.bytes" | "message.max.bytes" => {
+            Some(Check::Between(0, rules.batch_bytes_max as i64))
+        }
+        _ => None,
     }
 }
 

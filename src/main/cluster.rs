@@ -1,5 +1,7 @@
 //! `ottla cluster`: who is there and what they can do.
 
+mod quorum;
+
 use crate::client::{Client, Contact};
 use crate::failure::{Done, Failure, Outcome};
 use crate::output::{Column, Document, Output, Table, or_dash};
@@ -25,6 +27,8 @@ enum Action {
     Nodes,
     /// Features and versions of APIs that the broker serves.
     Features,
+    /// Who keeps the cluster's metadata, and how far each has got.
+    Quorum,
 }
 
 pub(crate) fn run(arguments: ClusterArguments) -> Outcome {
@@ -34,6 +38,7 @@ pub(crate) fn run(arguments: ClusterArguments) -> Outcome {
         Action::Info => info(&mut client, output)?,
         Action::Nodes => nodes(&mut client, output)?,
         Action::Features => features(&mut client, output)?,
+        Action::Quorum => quorum::show(&mut client, output)?,
     }
     Ok(Done::All)
 }

@@ -1,7 +1,8 @@
 //! Configs of topics and brokers over the wire: reading them, changing some.
 
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::failure::{CONFIG_FIX, Failure};
+use ottla::wire::ErrorCode;
 use ottla::wire::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
     DescribeConfigsResult,
@@ -200,7 +201,12 @@ fn judge(row: Option<&AlterConfigsResourceResponse>, kind: i8, name: &str) -> Re
     let subject = subject(kind, name);
     let row =
         row.ok_or_else(|| Failure::new(format!("{subject}: the broker said nothing of it")))?;
-    Failure::check(&subject, row.error_code, row.error_message.as_deref())
+    let result = Failure::check(&subject, row.error_code, row.error_message.as_deref());
+    // A broker calls a value of its own that it cannot take an invalid request.
+    result.map_err(|failure| match failure.code() {
+        Some(ErrorCode::InvalidRequest) if kind == BROKER => failure.fix(CONFIG_FIX),
+        _ => failure,
+    })
 }
 
 pub(crate) fn subject(resource_type: i8, name: &str) -> String {

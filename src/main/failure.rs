@@ -112,6 +112,18 @@ impl Failure {
         }
     }
 
+    /// Kafka's name of the error, or when no broker refused it: CONNECTION_FAILED, WRONG_USAGE, OUTPUT_CLOSED, else
+    /// FAILED.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.cause {
+            Cause::Refused(code) => code.name(),
+            Cause::Connection => "CONNECTION_FAILED",
+            Cause::Usage => "WRONG_USAGE",
+            Cause::OutputClosed => "OUTPUT_CLOSED",
+            Cause::Failed => "FAILED",
+        }
+    }
+
     /// Whether the same question may be answered soon.
     pub(crate) fn is_passing(&self) -> bool {
         self.code().is_some_and(is_passing)
@@ -214,6 +226,9 @@ fn explanation(code: ErrorCode) -> Option<&'static str> {
     })
 }
 
+/// For a config that is refused.
+pub(crate) const CONFIG_FIX: &str = "ottla config reference lists names and ranges";
+
 fn fix_of(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         ErrorCode::UnknownTopicOrPartition => {
@@ -222,7 +237,7 @@ fn fix_of(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::TopicAlreadyExists => "another name, or --if-not-exists",
         ErrorCode::OffsetOutOfRange => "--from beginning, or an offset of ottla topic describe",
         ErrorCode::MessageTooLarge => "raise max.message.bytes of the topic",
-        ErrorCode::InvalidConfig => "ottla config reference lists names and ranges",
+        ErrorCode::InvalidConfig => CONFIG_FIX,
         ErrorCode::InvalidTopicException => {
             "a name of 1 to 249 letters, digits, dots, dashes and underscores"
         }

@@ -240,7 +240,8 @@ fn offsets(client: &mut Client, group: &str) -> Result<Found, Failure> {
 #[serde(rename_all = "camelCase")]
 struct Deleted {
     group_id: String,
-    error: Option<String>,
+    /// Its name, Kafka's or ours; null when it is done.
+    error: Option<&'static str>,
     error_message: Option<String>,
 }
 
@@ -265,7 +266,7 @@ fn delete(client: &mut Client, output: &Output, wanted: &Delete) -> Outcome {
         let failure = result.as_ref().err();
         Deleted {
             group_id: group.clone(),
-            error: failure.and_then(|failure| failure.code().map(|code| code.to_string())),
+            error: failure.map(Failure::name),
             error_message: failure.map(Failure::text),
         }
     });

@@ -12,6 +12,7 @@
 
 mod arguments;
 mod serve;
+mod usage;
 // The tool: one file per subcommand, over the client.
 mod client;
 mod cluster;
@@ -44,7 +45,11 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let (verbose, outcome) = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::tell(&error),
+    };
+    let (verbose, outcome) = match arguments.command {
         Some(Command::Serve(wishes)) => {
             // Before any thread exists: afterwards it takes ten times as long.
             glommio::early_init();

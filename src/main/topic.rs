@@ -184,8 +184,8 @@ fn listed(topic: MetadataResponseTopic) -> Listed {
 #[serde(rename_all = "camelCase")]
 struct Tried {
     name: String,
-    /// Kafka's name of the error.
-    error: Option<String>,
+    /// Its name, Kafka's or ours; null when it is done.
+    error: Option<&'static str>,
     error_message: Option<String>,
 }
 
@@ -201,7 +201,7 @@ impl Tried {
         let failure = result.as_ref().err();
         Tried {
             name: name.to_owned(),
-            error: failure.and_then(|failure| failure.code().map(|code| code.to_string())),
+            error: failure.map(Failure::name),
             error_message: failure.map(Failure::text),
         }
     }

@@ -100,8 +100,11 @@ fn configs_of_brokers_are_read_and_changed() {
         "{of_one}"
     );
     assert_eq!(value(&tool, &["broker", "0"], "node.id")["readOnly"], true);
-    tool.run(&["config", "set", "broker", "0", "node.id=9"])
-        .failed(1, &["broker 0: ", "node.id"]);
+    for refused in ["node.id=9", "log.segment.bytes=10"] {
+        let (key, _) = refused.split_once('=').expect("an assignment");
+        tool.run(&["config", "set", "broker", "0", refused])
+            .failed(1, &["broker 0: ", key, "Fix: ottla config reference"]);
+    }
     tool.run(&["config", "get", "broker", "9"])
         .failed(1, &["broker 9 is not in the cluster", "cluster nodes"]);
 }
@@ -198,6 +201,60 @@ fn the_reference_holds_what_the_broker_says_of_itself() {
             assert_eq!(row["type"], kind, "{config}");
             let line = format!("| `{}` | {kind} |", row["name"].as_str().expect("a name"));
             assert!(markdown.contains(&line), "{line}");
+        }
+    }
+    for (section, whose) in [("topic", ["topic", "t"]), ("broker", ["broker", "0"])] {
+        let rows = reference[section].as_array().expect("a list");
+        let bounds: Vec<Bounds> = rows.iter().filter_map(Bounds::of).collect();
+        assert!(bounds.len() >= 15, "{section}: {}", bounds.len());
+        bounds_are_enforced(&tool, &whose, &bounds);
+    }
+}
+
+/// What the reference prints of the values of a number that can be set over the wire.
+struct Bounds {
+    name: String,
+    least: i64,
+    most: Option<i64>,
+}
+
+impl Bounds {
+    fn of(row: &Value) -> Option<Bounds> {
+        let text = |field: &str| row[field].as_str().expect("text");
+        if !text("updateMode").starts_with("dynamic") {
+            return None;
+        }
+        let range = text("range");
+        let (least, most) = match (range.strip_suffix(" or more"), range.split_once(" to ")) {
+            (Some(least), _) => (least, None),
+            (None, Some((least, most))) => (least, Some(most)),
+            (None, None) => return None,
+        };
+        Some(Bounds {
+            name: text("name").to_owned(),
+            // Of what is no plain range the first part is no number.
+            least: least.parse().ok()?,
+            most: most.map(|most| most.parse().expect("a number")),
+        })
+    }
+}
+
+/// The bounds themselves are taken, what lies one beyond is not.
+fn bounds_are_enforced(tool: &Tool, whose: &[&str], all: &[Bounds]) {
+    let set = |assignments: &[String]| {
+        let assignments: Vec<&str> = assignments.iter().map(String::as_str).collect();
+        tool.run(&[&["config", "set"], whose, &assignments, &["--dry-run"]].concat())
+    };
+    let assign = |bounds: &Bounds, value: i64| format!("{}={value}", bounds.name);
+    let least = all.iter().map(|bounds| assign(bounds, bounds.least));
+    set(&least.collect::<Vec<_>>()).ok();
+    let limited = |bounds: &Bounds| bounds.most.map(|most| assign(bounds, most));
+    set(&all.iter().filter_map(limited).collect::<Vec<_>>()).ok();
+    for bounds in all {
+        let above = bounds.most.map(|most| most + 1);
+        for beyond in [Some(bounds.least - 1), above].into_iter().flatten() {
+            let refused = set(&[assign(bounds, beyond)]);
+            refused.failed(1, &[bounds.name.as_str(), "Fix: ottla config reference"]);
         }
     }
 }

@@ -179,10 +179,38 @@ fn the_cluster_tells_of_itself() {
         ("info", "CLUSTER"),
         ("nodes", "NODE"),
         ("features", "FEATURE"),
+        ("quorum", "QUORUM"),
     ] {
         let text = tool.run(&["cluster", what]).ok().text();
         assert!(text.contains(heading), "{text}");
     }
+}
+
+#[test]
+fn the_quorum_is_one_voter_that_leads_and_has_everything() {
+    let (_broker, tool) = broker("tool_quorum");
+    let before = tool.json(&["cluster", "quorum"]);
+    tool.run(&["topic", "create", "t"]).ok();
+    let after = tool.json(&["cluster", "quorum"]);
+    let end = after["highWatermark"].as_i64().expect("an offset");
+    assert!(before["highWatermark"].as_i64() < Some(end), "{after}");
+    assert_eq!(
+        (&after["leaderId"], &after["observers"]),
+        (&json!(0), &json!([]))
+    );
+    let voter = &after["currentVoters"][0];
+    let time = voter["lastFetchTimestamp"].as_str().expect("a time");
+    assert_eq!(
+        *voter,
+        json!({
+            "replicaId": 0, "replicaDirectoryId": "AAAAAAAAAAAAAAAAAAAAAA", "logEndOffset": end, "lag": 0,
+            "lastFetchTimestamp": time, "lastCaughtUpTimestamp": time,
+            "endpoints": [format!("PLAINTEXT://{}", tool.address)]
+        })
+    );
+    let table = tool.run(&["cluster", "quorum"]).ok().lines();
+    let row: Vec<&str> = table[6].split_whitespace().collect();
+    assert_eq!(row[..4], ["0", "leader", &end.to_string(), "0"]);
 }
 
 #[test]
@@ -210,6 +238,18 @@ fn when_nobody_listens_one_line_says_so() {
         ];
         let ran = tool.run(arguments).failed(1, &words);
         assert!(ran.output.is_empty(), "{ran:?}");
+    }
+    // Programs are told too, with a name of the error.
+    for (arguments, whose) in [
+        (["topic", "delete", "t", "--yes"], "topics"),
+        (["group", "delete", "g", "--yes"], "groups"),
+    ] {
+        let ran = tool.run(&[&arguments[..], &["-o", "json"]].concat());
+        let told = ran.failed(1, &[&address]).json();
+        let told = &told[whose][0];
+        let message = told["errorMessage"].as_str().expect("words");
+        assert_eq!(told["error"], "CONNECTION_FAILED", "{told}");
+        assert!(message.contains("nothing listens there"), "{told}");
     }
     let told = tool.run(&["topic", "list", "-v"]);
     assert!(told.errors.contains("Connection refused"), "{told:?}");
@@ -253,6 +293,7 @@ fn what_cannot_be_meant_is_wrong_usage() {
     let tool = Tool::at("127.0.0.1:1");
     for arguments in [
         &["topic"][..],
+        &["topic", "--bogus"],
         &["topic", "make"],
         &["topic", "create", "t", "-p", "0"],
         &["topic", "create", "t", "-c", "retention.ms"],
@@ -271,10 +312,23 @@ fn what_cannot_be_meant_is_wrong_usage() {
         &["config", "completion", "csh"],
         &["cluster", "reassign"],
         &["acl", "list"],
+        &["serve", "--bogus"],
     ] {
-        let ran = tool.run(arguments);
-        assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
-        assert!(ran.output.is_empty() && !ran.errors.is_empty(), "{ran:?}");
+        let ran = tool.run(arguments).failed(2, &[". Fix: "]);
+        assert!(ran.output.is_empty(), "{ran:?}");
+    }
+    assert_eq!(
+        tool.run(&["group", "list", "--bogus"]).errors,
+        "ottla: unexpected argument '--bogus' found. Fix: ottla group list --help shows what it takes\n"
+    );
+    // To ask is no wrong usage.
+    for (arguments, word) in [
+        (&["group", "list", "--help"][..], "Usage: ottla group list"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&[], "Usage: ottla"),
+    ] {
+        let text = tool.run(arguments).ok().text();
+        assert!(text.contains(word), "{text}");
     }
 }
 

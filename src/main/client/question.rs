@@ -43,6 +43,7 @@ questions! {
     api_versions ApiVersionsRequest 0-4 ApiVersions ApiVersionsResponse
     metadata MetadataRequest 4-13 Metadata MetadataResponse
     describe_cluster DescribeClusterRequest 0-2 DescribeCluster DescribeClusterResponse
+    describe_quorum DescribeQuorumRequest 0-2 DescribeQuorum DescribeQuorumResponse
     list_offsets ListOffsetsRequest 1-10 ListOffsets ListOffsetsResponse
     create_topics CreateTopicsRequest 4-7 CreateTopics CreateTopicsResponse
     delete_topics DeleteTopicsRequest 1-5 DeleteTopics DeleteTopicsResponse

@@ -2,9 +2,11 @@
 
 use crate::failure::Failure;
 use crate::output::{Output, print};
+use ottla::config::TopicRules;
 use ottla::config::broker_keys::{BROKER_KEYS, BrokerKey, Change};
 use ottla::config::group_keys::{GROUP_KEYS, GroupKey};
 use ottla::config::own_keys::{Form, OWN_KEYS, OwnKey};
+use ottla::config::topic::narrowed;
 use ottla::config::topic_keys::{TOPIC_KEYS, TopicKey};
 use ottla::config::value::{Check, Kind};
 use serde::Serialize;
@@ -83,7 +85,7 @@ fn broker(key: &BrokerKey) -> Row {
         name: key.name,
         r#type: type_name(key.kind),
         default: key.default,
-        range: range(key.check),
+        range: range(enforced(key.name, key.check)),
         update_mode: match key.change {
             Change::Dynamic => "dynamic".into(),
             Change::PerBroker => "dynamic, per broker".into(),
@@ -100,7 +102,7 @@ fn topic(key: &TopicKey) -> Row {
         name: key.name,
         r#type: type_name(key.kind),
         default: Some(key.default),
-        range: range(key.check),
+        range: range(enforced(key.name, key.check)),
         update_mode: "dynamic".into(),
         synonyms: key.synonyms.iter().map(|synonym| synonym.name).collect(),
         documentation: key.documentation,
@@ -122,6 +124,11 @@ fn group(key: &GroupKey) -> Row {
 
 fn type_name(kind: Kind) -> String {
     kind.name().to_lowercase()
+}
+
+/// What a node of default size takes.
+fn enforced(name: &str, check: Check) -> Check {
+    narrowed(name, &TopicRules::default()).unwrap_or(check)
 }
 
 fn range(check: Check) -> String {
@@ -219,6 +226,8 @@ mod tests {
             "| `num.partitions` | int | `1` | 1 or more | restart | ",
             "| `listeners` | list | `PLAINTEXT://localhost:9092` |  | follows listeners.kafka | ",
             "| `log.retention.ms` | long | not set | -1 or more | dynamic | ",
+            "| `log.segment.bytes` | int | `1073741824` | 1048576 or more | dynamic | ",
+            "| `max.message.bytes` | int | `1048588` | 0 to 8388608 | dynamic | ",
             "| `min.cleanable.dirty.ratio` | double | `0.5` | 0 to 1 | dynamic | ",
         ] {
             assert!(text.contains(expected), "{expected}");
