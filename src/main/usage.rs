@@ -67,9 +67,9 @@ mod tests {
                 "unexpected argument '--bogus' found. Fix: ottla group list --help shows what it takes",
             ),
             (
-                "topic create",
-                "the following required arguments were not provided: <TOPIC>. Fix: ottla topic create --help shows \
-                 what it takes",
+                "produce",
+                "the following required arguments were not provided: <TOPIC>. Fix: ottla produce --help shows what it \
+                 takes",
             ),
             (
                 "topic list -o xml",

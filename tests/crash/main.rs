@@ -18,3 +18,4 @@ mod one_log;
 mod rest;
 mod sim;
 mod start;
+mod sync;
