@@ -133,8 +133,6 @@ STANDARD = (
     end_to_end("open-16x1k", "open loop, produce to fetch", OPEN_16K, (OTTLA, KAFKA, MEMORY, KAFKA_FLUSHED, DISK)),
     end_to_end("catch-up", "the same beside a consumer that reads old records", OPEN_4000, (OTTLA, KAFKA), CATCH_UP,
                extra=("catch_up_megabytes_per_second",), page_cache_dropped=True),
-    end_to_end("compaction", "the same beside the compaction of another topic", OPEN_4000, (OTTLA,), COMPACTION,
-               extra=("compacted_mib",)),
     fetch("fetch-1", "fetch of recent data, 1 reader", RECENT, 1),
     fetch("fetch-8", "fetch of recent data, 8 readers", RECENT, 8),
     fetch("cached", "fetch of more than ottla keeps and the page cache holds, 1 reader", READ, 1),
@@ -148,6 +146,8 @@ STANDARD = (
 # Only when asked for. Ten minutes are half of what Kafka's default reaches in a closed loop on two cores.
 OTHERS = (
     produce("small-8x4", "single records", Load(8, 4), (OTTLA, KAFKA, KAFKA_FLUSHED), standard=False),
+    end_to_end("compaction", "open-4000 beside the compaction of another topic", OPEN_4000, (OTTLA,), COMPACTION,
+               extra=("compacted_mib",), standard=False),
     end_to_end("ten-minutes", "half load for ten minutes, retention at work",
                Load(4, 64, 16, 1024, requests_per_second=6_000), (OTTLA, KAFKA, DISK), standard=False, seconds=600,
                topic_configs=("retention.bytes=268435456", "segment.bytes=67108864"), verify=False),

@@ -94,12 +94,12 @@ async fn write<D: Disk, R: Runtime>(
 ) -> bool {
     let begun = shared.runtime.now().instant;
     // One without entries is for nobody who waits.
-    let is_awaited = !cycle.entries.is_empty();
-    if is_awaited {
+    let has_entries = !cycle.entries.is_empty();
+    if has_entries {
         shared.reader.journal_writes().begin(begun);
     }
     let written = journal.write(&cycle).await;
-    if is_awaited {
+    if has_entries {
         shared.reader.journal_writes().end();
     }
     match written {

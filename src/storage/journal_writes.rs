@@ -3,6 +3,7 @@
 
 use super::runtime::Notify;
 use crate::base::time::Instant;
+use crate::log::read_streams::{Pace, pace};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -29,9 +30,9 @@ impl JournalWrites {
         self.0.ended.notify();
     }
 
-    /// When the latest one began.
-    pub(super) fn last(&self) -> Option<Instant> {
-        self.0.begun.get()
+    /// How others go about the drive meanwhile.
+    pub(super) fn pace(&self, now: Instant) -> Pace {
+        pace(now, self.0.begun.get())
     }
 
     /// Waits for the one under way, not for those that follow: where one follows the other a reader still has its turn.
@@ -57,6 +58,6 @@ mod tests {
         writes.end();
         writes.begin(Instant(2));
         assert_eq!(block_on(poll_once(&mut reader)), Some(()));
-        assert_eq!(writes.last(), Some(Instant(2)));
+        assert_eq!(writes.0.begun.get(), Some(Instant(2)));
     }
 }

@@ -9,7 +9,7 @@ use super::journal_writes::JournalWrites;
 use super::open_segments::InUse;
 use super::runtime::{Notify, Runtime, TaskClass};
 use crate::base::align::{block_ceil, block_floor};
-use crate::log::read_streams::{Pace, pace};
+use crate::log::read_streams::Pace;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -81,7 +81,7 @@ impl<D: Disk, R: Runtime> ReadAhead<'_, D, R> {
     }
 
     fn pace(&self) -> Pace {
-        pace(self.runtime.now().instant, self.journal_writes.last())
+        self.journal_writes.pace(self.runtime.now().instant)
     }
 
     /// Begins the next read, if there is one and it can be charged.

@@ -18,12 +18,12 @@ use crate::base::align::{AlignedRange, block_floor};
 use crate::base::checksum::crc32c;
 use crate::base::limits::COLD_READ_BYTES;
 use crate::base::offset::Offset;
-use crate::base::time::{Instant, Timestamp};
+use crate::base::time::Timestamp;
 use crate::log::epoch_table::EpochTable;
 use crate::log::index::{
     IndexBuilder, IndexEntry, chunk_of_offset, chunk_of_timestamp, decode_index,
 };
-use crate::log::read_streams::{pace, reads_kept};
+use crate::log::read_streams::reads_kept;
 use crate::log::segment::SegmentName;
 use crate::record::{BatchHeader, find_timestamp};
 use bytes::Bytes;
@@ -88,11 +88,6 @@ impl<D: Disk, R: Runtime> SegmentReader<D, R> {
             journal_writes: JournalWrites::default(),
             bad_chunks: Cell::new(0),
         }
-    }
-
-    /// Whether the drive is not for readers alone.
-    pub(super) fn is_beside_writes(&self, now: Instant) -> bool {
-        pace(now, self.journal_writes.last()).gives_way
     }
 
     /// Readers give way to them.

@@ -2,7 +2,7 @@
 
 use crate::bench::Bench;
 use crate::one_log::OneLog;
-use crate::sim::{BoundaryWatch, EIO, Machine, Moment, Operation};
+use crate::sim::{BoundaryWatch, EIO, Machine, Moment, Operation, is_segment_path};
 use ottla::storage::errors::OpenError;
 use std::cell::RefCell;
 use std::path::Path;
@@ -14,8 +14,8 @@ struct Syncs(Rc<RefCell<Vec<u64>>>);
 
 impl BoundaryWatch for Syncs {
     fn on_change(&mut self, _: &Machine, path: &Path, operation: &Operation) -> u64 {
-        let is_segment = path.extension().is_some_and(|name| name == "log");
-        u64::from(is_segment && matches!(operation, Operation::Sync { .. }))
+        let is_sync = matches!(operation, Operation::Sync { .. });
+        u64::from(is_sync && is_segment_path(path))
     }
 
     fn on_moment(&mut self, machine: &Machine, is_sync_of_segment: u64, moment: Moment) {

@@ -77,7 +77,8 @@ impl Source {
     async fn rest<D: Disk, R: Runtime>(&mut self, shared: &Shared<D, R>) {
         let now = shared.runtime.now().instant;
         if let Some(begun) = self.begun {
-            let rest = rest(now.since(begun), shared.reader.is_beside_writes(now));
+            let pace = shared.reader.journal_writes().pace(now);
+            let rest = rest(now.since(begun), pace.gives_way);
             if !rest.is_zero() {
                 shared.runtime.sleep(rest).await;
             }

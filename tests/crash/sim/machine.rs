@@ -571,7 +571,7 @@ impl Machine {
     }
 }
 
-fn is_segment_path(path: &Path) -> bool {
+pub fn is_segment_path(path: &Path) -> bool {
     path.extension().is_some_and(|suffix| suffix == "log")
 }
 

@@ -16,5 +16,5 @@ mod world;
 pub use boundary::{BoundaryWatch, Moment};
 pub use disk::{SimBuffer, SimDisk, SimFile};
 pub use faults::{EIO, ENOSPC, Lie};
-pub use machine::{DiskCounters, Machine, Operation};
+pub use machine::{DiskCounters, Machine, Operation, is_segment_path};
 pub use world::{SimRuntime, World};
