@@ -53,15 +53,15 @@ def directory(name):
     return path
 
 
-def free_address():
+def free_address(host="127.0.0.1"):
     """A free port that no outgoing connection is given: a client that dials it while the broker is down could
     otherwise be connected with itself, and keep the broker from coming back."""
     while True:
         port = random.randrange(20000, 32000)
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", port))
-                return f"127.0.0.1:{port}"
+                probe.bind((host, port))
+                return f"{host}:{port}"
             except OSError:
                 continue
 
