@@ -147,9 +147,11 @@ pub const COLD_KEPT_MS: u64 = 1_000;
 pub const COMPACTION_READ_BYTES: usize = MIB;
 /// What it writes at once.
 pub const COMPACTION_WRITE_BYTES: usize = 128 * KIB;
-/// While the shard writes its journal, a compaction rests for as many times as long as it worked, and not longer.
-pub const COMPACTION_RESTS_BESIDE_WRITES: u32 = 3;
-pub const COMPACTION_REST_MS_MAX: u64 = 50;
+/// A file that is made shorter gives its space back in steps of so much.
+pub const CUT_STEP_BYTES: u64 = MIB as u64;
+/// While the shard writes its journal, work in the background rests for as many times as long as it worked, and not longer.
+pub const BACKGROUND_RESTS_BESIDE_WRITES: u32 = 3;
+pub const BACKGROUND_REST_MS_MAX: u64 = 50;
 /// Damaged batches that a shard puts aside and tells of, in one life.
 pub const DAMAGED_CHUNKS_TOLD_MAX: usize = 1_024;
 /// Segment files a shard keeps open for reading.

@@ -11,10 +11,8 @@
 use super::log_config::{CompactionConfig, LogConfig};
 use super::section::Section;
 use super::segment::{RELATIVE_OFFSET_MAX, Segment};
-use crate::base::limits::{COMPACTION_REST_MS_MAX, COMPACTION_RESTS_BESIDE_WRITES};
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
-use std::time::Duration;
 
 pub mod offset_map;
 
@@ -32,15 +30,6 @@ pub struct Due {
     /// The dirty part.
     pub from: Offset,
     pub until: Offset,
-}
-
-/// How long a compaction rests that has worked for `worked`.
-pub fn rest(worked: Duration, is_beside_writes: bool) -> Duration {
-    let longest = Duration::from_millis(COMPACTION_REST_MS_MAX);
-    match is_beside_writes {
-        true => longest.min(worked * COMPACTION_RESTS_BESIDE_WRITES),
-        false => Duration::ZERO,
-    }
 }
 
 /// Looks at one partition. `now` is `None` while the wall clock is not believed: where an age is asked for, nothing is

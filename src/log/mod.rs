@@ -28,6 +28,7 @@ mod shard_header;
 pub mod snapshot_format;
 // A running partition.
 pub mod compaction;
+pub mod pace;
 pub mod partition_log;
 pub mod read_streams;
 pub mod retention;

@@ -2,8 +2,7 @@
 //! taken for the same reader's, and what was kept for it is its own.
 
 use crate::base::limits::{
-    COLD_BESIDE_WRITES_MS, COLD_KEPT_BYTES_MAX, COLD_KEPT_MS, COLD_READ_BYTES,
-    COLD_READ_BYTES_BESIDE_WRITES, COLD_READS_AHEAD, COLD_STREAMS_MAX,
+    COLD_KEPT_BYTES_MAX, COLD_KEPT_MS, COLD_READ_BYTES, COLD_READS_AHEAD, COLD_STREAMS_MAX,
 };
 use crate::base::offset::Offset;
 use crate::base::time::Instant;
@@ -81,40 +80,6 @@ pub fn reads_kept(readers: usize) -> usize {
     part.saturating_sub(1).min(COLD_READS_AHEAD)
 }
 
-/// How a reader goes through a segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Pace {
-    /// Of one read, at most.
-    pub read_bytes: usize,
-    /// Reads begun beside the one that it waits for.
-    pub reads_ahead: usize,
-    /// A read does not begin while the journal is written.
-    pub gives_way: bool,
-}
-
-/// The drive is the reader's own.
-const ALONE: Pace = Pace {
-    read_bytes: COLD_READ_BYTES,
-    reads_ahead: COLD_READS_AHEAD,
-    gives_way: false,
-};
-
-/// A write of the journal waits in the drive behind all reads that were begun before it.
-const BESIDE_WRITES: Pace = Pace {
-    read_bytes: COLD_READ_BYTES_BESIDE_WRITES,
-    reads_ahead: 0,
-    gives_way: true,
-};
-
-/// `written` is when the shard last began to write its journal.
-pub fn pace(now: Instant, written: Option<Instant>) -> Pace {
-    let recently = Duration::from_millis(COLD_BESIDE_WRITES_MS);
-    match written.is_some_and(|written| now.since(written) < recently) {
-        true => BESIDE_WRITES,
-        false => ALONE,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,20 +138,6 @@ mod tests {
         assert_eq!(streams.sequential(), 1);
         assert!(!streams.expire(after(COLD_KEPT_MS + 1)));
         assert!(streams.expire(after(COLD_KEPT_MS + 2)));
-    }
-
-    #[test]
-    fn writes_have_the_drive_almost_to_themselves() {
-        for (written, expected) in [
-            (None, ALONE),
-            (Some(COLD_BESIDE_WRITES_MS), ALONE),
-            (Some(COLD_BESIDE_WRITES_MS - 1), BESIDE_WRITES),
-            (Some(0), BESIDE_WRITES),
-        ] {
-            let now = after(COLD_BESIDE_WRITES_MS);
-            let at = written.map(|ago| after(COLD_BESIDE_WRITES_MS - ago));
-            assert_eq!(pace(now, at), expected, "{written:?}");
-        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! When a shard writes its journal. A write waits in the drive behind all reads that were begun before it, and what it
 //! makes durable is what producers wait for.
 
-use super::runtime::Notify;
+use super::runtime::{Notify, Runtime};
 use crate::base::time::Instant;
-use crate::log::read_streams::{Pace, pace};
+use crate::log::pace::{Pace, pace, rest};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -33,6 +33,15 @@ impl JournalWrites {
     /// How others go about the drive meanwhile.
     pub(super) fn pace(&self, now: Instant) -> Pace {
         pace(now, self.0.begun.get())
+    }
+
+    /// Rests for what was done in the background since `begun`: drive and core are for those who wait for the journal.
+    pub(super) async fn rest<R: Runtime>(&self, runtime: &R, begun: Instant) {
+        let now = runtime.now().instant;
+        let rest = rest(now.since(begun), self.pace(now).gives_way);
+        if !rest.is_zero() {
+            runtime.sleep(rest).await;
+        }
     }
 
     /// Waits for the one under way, not for those that follow: where one follows the other a reader still has its turn.

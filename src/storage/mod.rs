@@ -41,6 +41,7 @@ mod rest;
 mod ballast;
 mod cold_pool;
 mod cold_read;
+mod cut;
 mod index_tail;
 mod journal;
 mod journal_writes;

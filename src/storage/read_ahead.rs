@@ -9,7 +9,7 @@ use super::journal_writes::JournalWrites;
 use super::open_segments::InUse;
 use super::runtime::{Notify, Runtime, TaskClass};
 use crate::base::align::{block_ceil, block_floor};
-use crate::log::read_streams::Pace;
+use crate::log::pace::Pace;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;

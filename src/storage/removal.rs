@@ -1,5 +1,6 @@
 //! Removing files that nobody needs any more: unlink, make it durable, then give the space back in steps.
 
+use super::cut::cut;
 use super::disk::{Disk, DiskError, DiskFile, OpenMode};
 use super::event::StoreEvent;
 use super::runtime::Runtime;
@@ -10,9 +11,6 @@ use crate::log::paths::{partition_folder, topic_folder, topics_folder};
 use crate::log::segment::{SegmentFileKind, SegmentName, parse_any_name};
 use std::path::Path;
 use std::rc::Rc;
-
-/// A large unlink stalls a file system: the last reference is cut in steps of this size instead.
-const CUT_STEP_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Removes what was queued, never while a lap runs: a lap may be writing a file of the same name.
 pub(super) async fn run<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
@@ -25,9 +23,15 @@ pub(super) async fn run<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>) {
                 let removed = remove(&shared, removal).await;
                 shared.state.borrow_mut().end_removal();
                 shared.progress.notify();
-                match removed {
-                    Ok(()) => report(&shared, removal),
-                    Err(error) => return shared.fail(error),
+                let given_back = match removed {
+                    Ok(unlinked) => {
+                        report(&shared, removal);
+                        give_back(&shared, unlinked).await
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = given_back {
+                    return shared.fail(error);
                 }
             }
         }
@@ -61,16 +65,18 @@ fn report<D: Disk, R: Runtime>(shared: &Shared<D, R>, removal: Removal) {
     }
 }
 
+/// Answers what is still to be given back.
 async fn remove<D: Disk, R: Runtime>(
     shared: &Shared<D, R>,
     removal: Removal,
-) -> Result<(), DiskError> {
+) -> Result<Vec<D::File>, DiskError> {
     match removal {
         Removal::Partition(id) => {
             shared.segments.release(id, None).await?;
             not_rewritten(shared, id).await;
-            remove_segments(shared, id, |_| true).await?;
-            remove_folder(&shared.disk, &partition_folder(&shared.settings.root, id)).await
+            let unlinked = remove_segments(shared, id, |_| true).await?;
+            remove_folder(&shared.disk, &partition_folder(&shared.settings.root, id)).await?;
+            Ok(unlinked)
         }
         // Asked for each file when its turn comes: compaction goes on meanwhile.
         Removal::Stale(id) => remove_segments(shared, id, |name| shared.is_stale(id, name)).await,
@@ -105,19 +111,19 @@ async fn not_rewritten<D: Disk, R: Runtime>(shared: &Shared<D, R>, id: Partition
     }
 }
 
-/// Removes the segments of a partition that `goes` picks, with their indexes.
+/// Removes the segments of a partition that `goes` picks, with their indexes. Answers the files, which have no name now.
 async fn remove_segments<D: Disk, R: Runtime>(
     shared: &Shared<D, R>,
     id: PartitionId,
     goes: impl Fn(SegmentName) -> bool,
-) -> Result<(), DiskError> {
+) -> Result<Vec<D::File>, DiskError> {
     let folder = partition_folder(&shared.settings.root, id);
     let entries = match shared.disk.list(&folder).await {
         Ok(entries) => entries,
-        Err(DiskError::NotFound { .. }) => return Ok(()),
+        Err(DiskError::NotFound { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut held = Vec::new();
+    let mut unlinked = Vec::new();
     for entry in entries {
         let Some((name, kind)) = parse_any_name(&entry.name) else {
             continue;
@@ -130,27 +136,29 @@ async fn remove_segments<D: Disk, R: Runtime>(
             shared.segments.release(id, Some(name.base)).await?;
             shared.unpinned(id, name).await;
             shared.reader.forget(&path).await?;
-            held.push(shared.disk.open(&path, OpenMode::Write).await?);
+            unlinked.push(shared.disk.open(&path, OpenMode::Write).await?);
         }
         shared.disk.remove_file(&path).await?;
     }
     shared.disk.sync_directory(&folder).await?;
-    for file in held {
-        cut_in_steps(shared, &file).await?;
-        file.close().await?;
-    }
-    Ok(())
+    Ok(unlinked)
 }
 
-async fn cut_in_steps<D: Disk, R: Runtime>(
+/// Laps go on meanwhile.
+async fn give_back<D: Disk, R: Runtime>(
     shared: &Shared<D, R>,
-    file: &D::File,
+    unlinked: Vec<D::File>,
 ) -> Result<(), DiskError> {
-    let mut len = file.len().await?;
-    while len > CUT_STEP_BYTES {
-        len -= CUT_STEP_BYTES;
-        file.set_len(len).await?;
-        shared.runtime.yield_now().await;
+    let runtime = &shared.runtime;
+    let rest_unless_urgent = async |begun| {
+        if !shared.state.borrow().disk_full {
+            shared.reader.journal_writes().rest(runtime, begun).await;
+        }
+        shared.state.borrow().closed.is_none()
+    };
+    for file in unlinked {
+        cut(runtime, &file, 0, rest_unless_urgent).await?;
+        file.close().await?;
     }
     Ok(())
 }

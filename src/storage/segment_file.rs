@@ -1,5 +1,6 @@
 //! Segment files being written: space ahead, blocks, index entries, the cut at the end.
 
+use super::cut::cut;
 use super::disk::{Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::index_tail::IndexTail;
@@ -132,7 +133,7 @@ impl<D: Disk> SegmentFiles<D> {
             let (written, indexed) = zip(self.write(&segment, &write), entries).await;
             all_written([written, indexed])?;
             if write.finish {
-                segment.log.set_len(write.segment.bytes).await?;
+                cut(runtime, &segment.log, write.segment.bytes, async |_| true).await?;
             }
             if syncing == Syncing::Each {
                 segment.log.sync().await?;

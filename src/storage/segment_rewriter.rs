@@ -1,5 +1,6 @@
 //! The file of a segment as compaction leaves it, while it is written: under a name that nobody reads, until it is whole.
 
+use super::cut::cut;
 use super::disk::{Disk, DiskError, DiskFile};
 use super::index_tail::IndexTail;
 use super::journal_writes::JournalWrites;
@@ -131,7 +132,11 @@ impl<D: Disk> SegmentRewriter<D> {
         if !rest.is_empty() {
             self.write(rest).await?;
         }
-        self.log.set_len(self.segment.bytes).await?;
+        let rest = async |begun| {
+            self.journal_writes.rest(runtime, begun).await;
+            true
+        };
+        cut(runtime, &self.log, self.segment.bytes, rest).await?;
         self.log.sync().await?;
         self.log.close().await?;
         self.index.end();

@@ -213,12 +213,3 @@ fn neighbours_become_one_segment_as_long_as_it_is_not_too_large() {
     assert_eq!(bases(25), [vec![0, 10], vec![20]]);
     assert_eq!(bases(0), Vec::<Vec<i64>>::new());
 }
-
-#[test]
-fn a_compaction_rests_longer_than_it_works_beside_writes_and_never_for_long() {
-    let milliseconds = Duration::from_millis;
-    for (worked, beside_writes, rested) in [(2, false, 0), (2, true, 6), (1_000, true, 50)] {
-        let found = rest(milliseconds(worked), beside_writes);
-        assert_eq!(found, milliseconds(rested), "{worked} ms, {beside_writes}");
-    }
-}

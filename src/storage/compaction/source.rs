@@ -5,7 +5,6 @@ use crate::base::ids::PartitionId;
 use crate::base::limits::COMPACTION_READ_BYTES;
 use crate::base::offset::Offset;
 use crate::base::time::Instant;
-use crate::log::compaction::rest;
 use crate::log::segment::SegmentName;
 use crate::storage::disk::Disk;
 use crate::storage::errors::ReadError;
@@ -44,7 +43,11 @@ impl Source {
         if self.next >= self.end {
             return Ok(None);
         }
-        self.rest(shared).await;
+        if let Some(begun) = self.begun {
+            let journal_writes = shared.reader.journal_writes();
+            journal_writes.rest(&shared.runtime, begun).await;
+        }
+        self.begun = Some(shared.runtime.now().instant);
         go_on(shared, self.id)?;
         let view = shared
             .view_named(self.id, self.name)
@@ -71,19 +74,6 @@ impl Source {
         let read = u64::try_from(bytes.bytes).expect("bytes are counted in 64 bits");
         shared.cells.compaction_read_bytes.add(read);
         Ok((bytes.bytes > 0).then_some(bytes))
-    }
-
-    /// Drive and core are for those who wait for the journal.
-    async fn rest<D: Disk, R: Runtime>(&mut self, shared: &Shared<D, R>) {
-        let now = shared.runtime.now().instant;
-        if let Some(begun) = self.begun {
-            let pace = shared.reader.journal_writes().pace(now);
-            let rest = rest(now.since(begun), pace.gives_way);
-            if !rest.is_zero() {
-                shared.runtime.sleep(rest).await;
-            }
-        }
-        self.begun = Some(shared.runtime.now().instant);
     }
 }
 
