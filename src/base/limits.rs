@@ -26,6 +26,8 @@ pub struct Limits {
     /// First and largest step in which a segment file grows ahead of its writer.
     pub segment_grow_bytes_min: usize,
     pub segment_grow_bytes_max: usize,
+    /// A file that becomes shorter gives its space back in steps of so much.
+    pub cut_step_bytes: usize,
     /// Partitions of a lap whose files are synced one by one; of more, the whole file system is.
     pub syncs_of_lap_max: usize,
     /// One file of the metadata log, written ahead with zeros; half full, a snapshot follows.
@@ -44,6 +46,7 @@ impl Limits {
         index_chunk_bytes: 64 * KIB,
         segment_grow_bytes_min: 64 * KIB,
         segment_grow_bytes_max: 64 * MIB,
+        cut_step_bytes: MIB,
         syncs_of_lap_max: 64,
         meta_log_bytes: MIB,
         segment_bytes_min: MIB,
@@ -58,6 +61,7 @@ impl Limits {
         index_chunk_bytes: 4 * KIB,
         segment_grow_bytes_min: 8 * KIB,
         segment_grow_bytes_max: 32 * KIB,
+        cut_step_bytes: 8 * KIB,
         syncs_of_lap_max: 2,
         meta_log_bytes: 32 * KIB,
         segment_bytes_min: 4 * KIB,
@@ -147,8 +151,6 @@ pub const COLD_KEPT_MS: u64 = 1_000;
 pub const COMPACTION_READ_BYTES: usize = MIB;
 /// What it writes at once.
 pub const COMPACTION_WRITE_BYTES: usize = 128 * KIB;
-/// A file that is made shorter gives its space back in steps of so much.
-pub const CUT_STEP_BYTES: u64 = MIB as u64;
 /// While the shard writes its journal, work in the background rests for as many times as long as it worked, and not longer.
 pub const BACKGROUND_RESTS_BESIDE_WRITES: u32 = 3;
 pub const BACKGROUND_REST_MS_MAX: u64 = 50;

@@ -2,7 +2,7 @@
 
 use super::disk::{DiskError, DiskFile};
 use super::runtime::Runtime;
-use crate::base::limits::CUT_STEP_BYTES;
+use crate::base::limits::Limits;
 use crate::base::time::Instant;
 
 /// Cuts `file` to `len`, in steps of which each is durable before the next. After each comes `between` with the moment at
@@ -12,14 +12,16 @@ use crate::base::time::Instant;
 /// writes wait for it: 5 ms for 32 MiB on a cloud's drive.
 pub(super) async fn cut<F: DiskFile, R: Runtime>(
     runtime: &R,
+    limits: &Limits,
     file: &F,
     len: u64,
     between: impl AsyncFn(Instant) -> bool,
 ) -> Result<(), DiskError> {
+    let step = limits.cut_step_bytes as u64;
     let mut left = file.len().await?;
-    while left.saturating_sub(len) > CUT_STEP_BYTES {
+    while left.saturating_sub(len) > step {
         let begun = runtime.now().instant;
-        left -= CUT_STEP_BYTES;
+        left -= step;
         file.set_len(left).await?;
         file.sync().await?;
         if !between(begun).await {

@@ -149,7 +149,7 @@ async fn give_back<D: Disk, R: Runtime>(
     shared: &Shared<D, R>,
     unlinked: Vec<D::File>,
 ) -> Result<(), DiskError> {
-    let runtime = &shared.runtime;
+    let (runtime, limits) = (&shared.runtime, &shared.settings.limits);
     let rest_unless_urgent = async |begun| {
         if !shared.state.borrow().disk_full {
             shared.reader.journal_writes().rest(runtime, begun).await;
@@ -157,7 +157,7 @@ async fn give_back<D: Disk, R: Runtime>(
         shared.state.borrow().closed.is_none()
     };
     for file in unlinked {
-        cut(runtime, &file, 0, rest_unless_urgent).await?;
+        cut(runtime, limits, &file, 0, rest_unless_urgent).await?;
         file.close().await?;
     }
     Ok(())

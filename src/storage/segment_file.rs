@@ -133,7 +133,14 @@ impl<D: Disk> SegmentFiles<D> {
             let (written, indexed) = zip(self.write(&segment, &write), entries).await;
             all_written([written, indexed])?;
             if write.finish {
-                cut(runtime, &segment.log, write.segment.bytes, async |_| true).await?;
+                cut(
+                    runtime,
+                    &self.limits,
+                    &segment.log,
+                    write.segment.bytes,
+                    async |_| true,
+                )
+                .await?;
             }
             if syncing == Syncing::Each {
                 segment.log.sync().await?;

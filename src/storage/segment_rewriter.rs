@@ -136,7 +136,7 @@ impl<D: Disk> SegmentRewriter<D> {
             self.journal_writes.rest(runtime, begun).await;
             true
         };
-        cut(runtime, &self.log, self.segment.bytes, rest).await?;
+        cut(runtime, &self.limits, &self.log, self.segment.bytes, rest).await?;
         self.log.sync().await?;
         self.log.close().await?;
         self.index.end();

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-const ID: PartitionId = PartitionId {
+pub(crate) const ID: PartitionId = PartitionId {
     topic: Uuid([7; 16]),
     index: 0,
 };
