@@ -1,6 +1,7 @@
 """The brokers that are compared. Each has a directory of its own on the same disk, is started once, and is stopped
 (SIGSTOP) while another is measured."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -108,7 +109,17 @@ class Peer:
         data = os.path.join(self.server.path, "data")
         wait_until(f"the files of {name} are gone",
                    lambda: not any(entry.startswith(f"{name}-") for entry in os.listdir(data)))
+        wait_until(f"the space of {name} is given back", lambda: not holds_removed_files(self.pid))
         os.sync()
+
+
+def holds_removed_files(pid):
+    folder = f"/proc/{pid}/fd"
+    for entry in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(os.path.join(folder, entry)).endswith(" (deleted)"):
+                return True
+    return False
 
 
 def tool(address, *arguments):
