@@ -2,9 +2,10 @@
 
 use super::clock::Clock;
 use super::deadlines::Deadlines;
-use crate::base::time::Now;
+use crate::base::time::{Instant, Now, Timestamp};
 use crate::storage::runtime::{Runtime, TaskClass};
 use glommio::{Latency, Shares, TaskQueueHandle};
+use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,12 +14,17 @@ use std::time::Duration;
 /// answers in 200 ms, and is off (see `boot::placement`).
 const PREEMPT_AFTER: Latency = Latency::Matters(Duration::from_micros(500));
 
+/// The wall clock tells milliseconds; it is not read more often than it can have changed.
+const WALL_CLOCK_KEPT: Duration = Duration::from_millis(1);
+
 /// A clone is the same executor.
 #[derive(Clone)]
 pub struct ShardRuntime(Rc<State>);
 
 struct State {
     clock: Clock,
+    /// What the wall clock said, and when.
+    wall: Cell<(Instant, Timestamp)>,
     deadlines: Deadlines,
     foreground: TaskQueueHandle,
     flush: TaskQueueHandle,
@@ -34,6 +40,7 @@ impl ShardRuntime {
         };
         let runtime = ShardRuntime(Rc::new(State {
             clock,
+            wall: Cell::new((clock.instant(), clock.wall())),
             deadlines: Deadlines::new(clock),
             foreground: queue(1000, "foreground"),
             flush: queue(200, "flush"),
@@ -76,7 +83,13 @@ impl ShardRuntime {
 
 impl Runtime for ShardRuntime {
     fn now(&self) -> Now {
-        self.0.clock.now()
+        let instant = self.0.clock.instant();
+        let (read, mut wall) = self.0.wall.get();
+        if instant.since(read) >= WALL_CLOCK_KEPT {
+            wall = self.0.clock.wall();
+            self.0.wall.set((instant, wall));
+        }
+        Now { instant, wall }
     }
 
     fn spawn(&self, class: TaskClass, task: impl Future<Output = ()> + 'static) {

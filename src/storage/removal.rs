@@ -144,20 +144,21 @@ async fn remove_segments<D: Disk, R: Runtime>(
     Ok(unlinked)
 }
 
-/// Laps go on meanwhile.
+/// Laps go on meanwhile. It rests only while nobody waits for it.
 async fn give_back<D: Disk, R: Runtime>(
     shared: &Shared<D, R>,
     unlinked: Vec<D::File>,
 ) -> Result<(), DiskError> {
     let (runtime, limits) = (&shared.runtime, &shared.settings.limits);
-    let rest_unless_urgent = async |begun| {
-        if !shared.state.borrow().disk_full {
+    let between = async |begun| {
+        let is_urgent = shared.state.borrow().disk_full || !shared.removals.borrow().is_empty();
+        if !is_urgent {
             shared.reader.journal_writes().rest(runtime, begun).await;
         }
         shared.state.borrow().closed.is_none()
     };
     for file in unlinked {
-        cut(runtime, limits, &file, 0, rest_unless_urgent).await?;
+        cut(runtime, limits, &file, 0, between).await?;
         file.close().await?;
     }
     Ok(())

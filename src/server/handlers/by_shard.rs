@@ -4,23 +4,27 @@ use crate::base::ids::ShardId;
 use crate::server::errors::Unanswered;
 use crate::shard::request::{Request, Response};
 use crate::shard::{Answer, ShardHandle};
+use smallvec::{SmallVec, smallvec};
+
+/// Most requests concern one partition.
+type Few<T> = SmallVec<[T; 1]>;
 
 /// Items by shard, each with the place of its result in the answer.
-pub(super) struct ByShard<Item, Place>(Vec<Part<Item, Place>>);
+pub(super) struct ByShard<Item, Place>(Few<Part<Item, Place>>);
 
 /// What one shard gets.
 struct Part<Item, Place> {
     shard: ShardId,
     items: Vec<Item>,
-    places: Vec<Place>,
+    places: Few<Place>,
 }
 
 /// One answer per shard, under way.
-pub(super) struct Sent<Place>(Vec<(Answer, Vec<Place>)>);
+pub(super) struct Sent<Place>(Few<(Answer, Few<Place>)>);
 
 impl<Item, Place> ByShard<Item, Place> {
     pub(super) fn new() -> ByShard<Item, Place> {
-        ByShard(Vec::new())
+        ByShard(Few::new())
     }
 
     pub(super) fn push(&mut self, shard: ShardId, item: Item, place: Place) {
@@ -31,7 +35,7 @@ impl<Item, Place> ByShard<Item, Place> {
                 part.places.push(place);
             }
             None => {
-                let (items, places) = (vec![item], vec![place]);
+                let (items, places) = (vec![item], smallvec![place]);
                 let part = Part {
                     shard,
                     items,
