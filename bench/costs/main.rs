@@ -24,7 +24,7 @@ use row::Row;
 use std::process::ExitCode;
 
 /// Of ours, that every request makes. Exact; the goal is 0.
-const OUR_ALLOCATIONS: u64 = 15;
+const OUR_ALLOCATIONS: u64 = 13;
 /// With those that requests share: of a cycle, of a turn. They depend on how many share them.
 const OUR_ALLOCATIONS_MAX: f64 = 19.0;
 /// Per batch, of one shard. Half above what is seen, because timing decides how many requests share a call. With two
