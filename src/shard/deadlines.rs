@@ -76,7 +76,7 @@ impl Deadlines {
 
     /// Until `at`, or until an earlier deadline appears.
     async fn wait(&self, at: Instant, earlier: impl Future<Output = ()>) {
-        let wait = at.since(self.0.clock.now().instant);
+        let wait = at.since(self.0.clock.instant());
         let mut timer = Timer::new(wait);
         let mut earlier = std::pin::pin!(earlier);
         // Each poll of a timer leaves one more entry in the runtime until it expires. This task is woken by nothing
@@ -91,7 +91,7 @@ impl Deadlines {
     }
 
     fn wake_due(&self) {
-        let now = self.0.clock.now().instant;
+        let now = self.0.clock.instant();
         let mut due = Vec::new();
         {
             let mut waiting = self.0.waiting.borrow_mut();

@@ -100,7 +100,7 @@ impl Runtime for ShardRuntime {
     }
 
     async fn sleep(&self, wait: Duration) {
-        let at = self.now().instant.plus(wait);
+        let at = self.0.clock.instant().plus(wait);
         self.0.deadlines.sleep_until(at).await;
     }
 
