@@ -1,7 +1,7 @@
 //! The only clock of the broker. Everything below is handed what it says.
 
 use crate::base::time::{Instant, Now, Timestamp};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Monotonic time counts from the start of the process, so that the shards agree on it.
 #[derive(Clone, Copy)]
@@ -20,14 +20,17 @@ impl Clock {
     pub fn now(&self) -> Now {
         Now {
             instant: self.instant(),
-            wall: self.wall(),
+            wall: self.wall().0,
         }
     }
 
-    pub fn wall(&self) -> Timestamp {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
-        let wall = wall.map_or(0, |since| since.as_millis());
-        Timestamp(i64::try_from(wall).unwrap_or(i64::MAX))
+    /// The time of day, and how long until its next millisecond.
+    pub fn wall(&self) -> (Timestamp, Duration) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = since.unwrap_or_default();
+        let wall = Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        let begun = Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000_000));
+        (wall, Duration::from_millis(1) - begun)
     }
 
     /// For whoever measures, which happens several times per request.

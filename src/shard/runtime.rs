@@ -14,22 +14,34 @@ use std::time::Duration;
 /// answers in 200 ms, and is off (see `boot::placement`).
 const PREEMPT_AFTER: Latency = Latency::Matters(Duration::from_micros(500));
 
-/// The wall clock tells milliseconds; it is not read more often than it can have changed.
-const WALL_CLOCK_KEPT: Duration = Duration::from_millis(1);
-
 /// A clone is the same executor.
 #[derive(Clone)]
 pub struct ShardRuntime(Rc<State>);
 
 struct State {
     clock: Clock,
-    /// What the wall clock said, and when.
-    wall: Cell<(Instant, Timestamp)>,
+    wall: Cell<ReadWall>,
     deadlines: Deadlines,
     foreground: TaskQueueHandle,
     flush: TaskQueueHandle,
     read: TaskQueueHandle,
     housekeeping: TaskQueueHandle,
+}
+
+/// The wall clock tells milliseconds, and is not read again before the next one begins.
+#[derive(Clone, Copy)]
+struct ReadWall {
+    time: Timestamp,
+    until: Instant,
+}
+
+impl ReadWall {
+    /// `instant` was read before, so that what is kept expires too early, never too late.
+    fn read(clock: Clock, instant: Instant) -> ReadWall {
+        let (time, changes_in) = clock.wall();
+        let until = instant.plus(changes_in);
+        ReadWall { time, until }
+    }
 }
 
 impl ShardRuntime {
@@ -40,7 +52,7 @@ impl ShardRuntime {
         };
         let runtime = ShardRuntime(Rc::new(State {
             clock,
-            wall: Cell::new((clock.instant(), clock.wall())),
+            wall: Cell::new(ReadWall::read(clock, clock.instant())),
             deadlines: Deadlines::new(clock),
             foreground: queue(1000, "foreground"),
             flush: queue(200, "flush"),
@@ -84,12 +96,15 @@ impl ShardRuntime {
 impl Runtime for ShardRuntime {
     fn now(&self) -> Now {
         let instant = self.0.clock.instant();
-        let (read, mut wall) = self.0.wall.get();
-        if instant.since(read) >= WALL_CLOCK_KEPT {
-            wall = self.0.clock.wall();
-            self.0.wall.set((instant, wall));
+        let mut wall = self.0.wall.get();
+        if instant >= wall.until {
+            wall = ReadWall::read(self.0.clock, instant);
+            self.0.wall.set(wall);
         }
-        Now { instant, wall }
+        Now {
+            instant,
+            wall: wall.time,
+        }
     }
 
     fn spawn(&self, class: TaskClass, task: impl Future<Output = ()> + 'static) {
@@ -106,5 +121,29 @@ impl Runtime for ShardRuntime {
 
     async fn yield_now(&self) {
         glommio::yield_if_needed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_never_an_older_one() {
+        let clock = Clock::start();
+        let executor = glommio::LocalExecutorBuilder::default().io_memory(1 << 20);
+        executor.make().unwrap().run(async move {
+            let runtime = ShardRuntime::start(clock);
+            let end = clock.instant().plus(Duration::from_millis(50));
+            while clock.instant() < end {
+                let (before, _) = clock.wall();
+                let told = runtime.now().wall;
+                let (after, _) = clock.wall();
+                assert!(
+                    before <= told && told <= after,
+                    "{before:?} {told:?} {after:?}"
+                );
+            }
+        });
     }
 }
