@@ -57,6 +57,7 @@ pub struct Tail {
     pieces: VecDeque<Piece>,
     chunk: BytesMut,
     chunk_bytes: usize,
+    chunk_bytes_max: usize,
     /// Where the batches in `chunk` begin.
     open: (Position, Offset),
     end: Position,
@@ -76,6 +77,7 @@ impl Tail {
             pieces: VecDeque::new(),
             chunk: BytesMut::new(),
             chunk_bytes: CHUNK_BYTES_MIN,
+            chunk_bytes_max: CHUNK_BYTES_MAX,
             open: (end, next_offset),
             end,
             next_offset,
@@ -83,6 +85,11 @@ impl Tail {
             fill: is_aligned.then(Vec::new),
             charge: 0,
         }
+    }
+
+    /// From now on a chunk takes about `share` at most: each tail has one that is open, however little comes.
+    pub fn limit_chunks(&mut self, share: usize) {
+        self.chunk_bytes_max = share.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
     }
 
     /// Appends one batch, given in two slices.
@@ -144,8 +151,9 @@ impl Tail {
         self.freeze();
         self.retire_chunk();
         if filled {
-            self.chunk_bytes = (self.chunk_bytes * CHUNK_GROWTH).min(CHUNK_BYTES_MAX);
+            self.chunk_bytes *= CHUNK_GROWTH;
         }
+        self.chunk_bytes = self.chunk_bytes.min(self.chunk_bytes_max);
         self.chunk = BytesMut::with_capacity(self.chunk_bytes.max(len));
         self.charge += self.chunk.capacity();
     }

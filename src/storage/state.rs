@@ -261,6 +261,7 @@ impl State {
             batch.len() as u64,
             "room was reserved for this batch"
         );
+        let chunk_share = self.pool.chunk_share(self.partitions.len());
         let Some(partition) = self.partitions.get_mut(&id) else {
             return;
         };
@@ -270,6 +271,7 @@ impl State {
         // The ring's part stays promised until the batch is planned.
         self.pool.settle(std::mem::take(&mut room.bytes));
         let held = partition.log.tail().charge();
+        partition.log.tail_mut().limit_chunks(chunk_share);
         partition.log.append(batch);
         partition.dirty += batch.len() as u64;
         self.pool.add_dirty(batch.len() as u64);

@@ -15,6 +15,7 @@ mod cuts;
 mod directory;
 mod metadata;
 mod one_log;
+mod pool;
 mod removal;
 mod rest;
 mod sim;

@@ -24,7 +24,7 @@ pub(crate) const ID: PartitionId = PartitionId {
     topic: Uuid([7; 16]),
     index: 0,
 };
-const EPOCH: LeaderEpoch = LeaderEpoch(1);
+pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(1);
 const NEVER_MS: u64 = 3_600_000;
 const ROOT: &str = "/data/ottla";
 const TOPIC: &str = "ticks";

@@ -254,15 +254,22 @@ fn an_idle_tail_holds_nothing() {
 }
 
 #[test]
-fn chunks_grow_with_the_rate() {
-    let mut tail = Tail::new(Position::default(), Offset(0));
-    let mut sizes = Vec::new();
-    for offset in 0..60 {
-        let batch = batch(offset, 1, 2000);
-        tail.append(&batch.header, [&batch.head, &batch.body]);
-        sizes.push(tail.chunk_bytes);
+fn chunks_grow_with_the_rate_up_to_their_share() {
+    for (share, expected) in [
+        (usize::MAX, &[4096, 16384, 65536][..]),
+        (20_000, &[4096, 16384, 20_000]),
+        (1, &[4096]),
+    ] {
+        let mut tail = Tail::new(Position::default(), Offset(0));
+        tail.limit_chunks(share);
+        let mut sizes = Vec::new();
+        for offset in 0..60 {
+            let batch = batch(offset, 1, 2000);
+            tail.append(&batch.header, [&batch.head, &batch.body]);
+            sizes.push(tail.chunk_bytes);
+        }
+        sizes.dedup();
+        assert_eq!(sizes, expected, "{share}");
     }
-    sizes.dedup();
-    assert_eq!(sizes, [4096, 16384, 65536]);
     const { assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK)) };
 }

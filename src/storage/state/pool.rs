@@ -60,6 +60,11 @@ impl Pool {
         self.dirty -= bytes;
     }
 
+    /// What the open chunk of one tail of so many may hold: together an eighth of all tails.
+    pub(super) fn chunk_share(&self, tails: usize) -> usize {
+        (self.tails_max / 8) as usize / tails.max(1)
+    }
+
     /// The tail of a partition held `before` and holds `after`.
     pub(in crate::storage) fn recharge(&mut self, before: usize, after: usize) {
         self.held = self.held + after as u64 - before as u64;
@@ -89,6 +94,15 @@ impl State {
             .tails_max
             .saturating_sub(bytes as u64 + self.pool.promised);
         let target = wanted.saturating_sub(self.pool.tails_max / 8);
+        // What the next batch of a partition needs goes last: it would have to be read back.
+        for rests in [false, true] {
+            self.evict_round(target, rests);
+        }
+        self.pool.has_room(bytes)
+    }
+
+    /// Passes over each partition once, as long as more than `target` is held.
+    fn evict_round(&mut self, target: u64, rests: bool) {
         let mut left = self.partitions.len();
         while self.pool.held > target && left > 0 {
             let after = self
@@ -109,9 +123,10 @@ impl State {
             let held = partition.log.tail().charge();
             let tail = partition.log.tail_mut();
             while held - tail.charge() < (self.pool.held - target) as usize && tail.evict(synced) {}
-            tail.rest();
+            if rests {
+                tail.rest();
+            }
             self.pool.recharge(held, partition.log.tail().charge());
         }
-        self.pool.has_room(bytes)
     }
 }
