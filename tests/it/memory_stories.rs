@@ -5,6 +5,7 @@ use crate::harness::client::{Connection, Question};
 use crate::harness::groups::commit_request;
 use crate::harness::kafka::{fetch_request, new_topic, produce_request};
 use crate::harness::stream::Stream;
+use crate::harness::wait::wait_until;
 use ottla::base::limits::{PARTITIONS_CREATED_MAX, REQUEST_ELEMENTS_MAX, TOPICS_DETAILED_MAX};
 use ottla::wire::fetch::FetchPartition;
 use ottla::wire::messages::*;
@@ -291,4 +292,11 @@ fn many_that_take_no_answers_share_a_bound() {
         grown / 1024
     );
     assert!(grown < GROWN_MAX, "{grown}");
+}
+
+/// One that is fresh is cleared whole, and its shard does nothing else meanwhile.
+#[test]
+fn a_broker_that_serves_takes_no_more_huge_pages() {
+    let broker = Broker::start("memory_pages");
+    wait_until("huge pages are off", || broker.memory("THP_enabled") == 0);
 }
