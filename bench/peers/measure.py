@@ -14,6 +14,9 @@ import lives
 import loopback
 
 READ_TOPIC = "old"
+# A file system may be slow to make files for minutes after it lost as many (ext4 without a journal passes over freed
+# inodes one by one): topics of so many partitions go when all brokers have had the case.
+MANY_PARTITIONS = 1_000
 COLD_READS = "ottla_cold_read_bytes_total"
 COMPACTED = "ottla_compaction_read_bytes_total"
 # Of a topic that is to be compacted.
@@ -74,6 +77,7 @@ class Bench:
         self.disk = None
         self.lives = {}
         self.topics = 0
+        self.left = []
 
     def seconds(self, case):
         return case.seconds or self.scale.seconds
@@ -90,14 +94,23 @@ class Bench:
 
     @contextlib.contextmanager
     def topic(self, peer, case):
-        """A fresh one of the case's, gone afterwards."""
+        """A fresh one of the case's, gone afterwards; one of many partitions by `clear`."""
         self.topics += 1
         name = f"{case.name}-{self.topics}"
         peer.make_topic(name, case.load.partitions, *case.topic_configs)
         try:
             yield name
         finally:
-            peer.remove_topic(name)
+            if case.load.partitions >= MANY_PARTITIONS:
+                self.left.append((peer.taker, name))
+            else:
+                peer.remove_topic(name)
+
+    def clear(self):
+        while self.left:
+            taker, name = self.left.pop()
+            with self.running(taker) as peer:
+                peer.remove_topic(name)
 
     def disk_file(self):
         if self.disk is None:

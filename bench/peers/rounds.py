@@ -80,6 +80,7 @@ def run(bench, wanted, rows, device, allow_busy):
                 row = one(bench, case, taker, number, device, allow_busy)
                 rows.add(row)
                 say(row, bench.scale.rounds, time.monotonic() - started)
+            bench.clear()
 
 
 def rotated(takers, number):

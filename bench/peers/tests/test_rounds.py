@@ -78,5 +78,18 @@ class Floors(unittest.TestCase):
             self.assertEqual("void" in found, void)
 
 
+class Topics(unittest.TestCase):
+    def test_those_of_many_partitions_go_when_every_broker_had_the_case(self):
+        peer = mock.Mock(taker="o")
+        bench = measure.Bench(measure.QUICK, "/nowhere", {"o": peer})
+        for name, removed in (("small", ["small-1"]), ("small-1000", ["small-1"])):
+            with bench.topic(peer, cases.by_name(name)):
+                pass
+            self.assertEqual([call.args[0] for call in peer.remove_topic.call_args_list], removed)
+        bench.clear()
+        self.assertEqual(peer.remove_topic.call_args.args, ("small-1000-2",))
+        self.assertEqual(bench.left, [])
+
+
 if __name__ == "__main__":
     unittest.main()
