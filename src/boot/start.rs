@@ -81,7 +81,7 @@ pub fn serve(
         })?);
     }
     // The I/O memory of all shards has its huge pages. What is touched from now on has small ones: a huge page is cleared
-    // whole at the first touch, and its shard does nothing else for milliseconds. Where this cannot be set, so it is.
+    // whole at the first touch, and its shard does nothing else for milliseconds. A refusal costs that, and nothing more.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let gone = || StartError::Shard {
         reason: "its thread ended".to_owned(),
