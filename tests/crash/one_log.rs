@@ -24,7 +24,7 @@ pub(crate) const ID: PartitionId = PartitionId {
     topic: Uuid([7; 16]),
     index: 0,
 };
-pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(1);
+const EPOCH: LeaderEpoch = LeaderEpoch(1);
 const NEVER_MS: u64 = 3_600_000;
 const ROOT: &str = "/data/ottla";
 const TOPIC: &str = "ticks";
@@ -95,12 +95,6 @@ impl OneLog {
         let shard = recovered.shards.remove(0);
         let store = Store::start(disk, runtime.clone(), settings, shard, ear.clone()).await;
         let store = store.expect("a store");
-        store.create_partition(ID, TOPIC, LogConfig::DEFAULT);
-        let begin = Note::EpochStart {
-            epoch: EPOCH,
-            offset: Offset::ZERO,
-        };
-        store.note(ID, begin);
         let log = OneLog {
             store,
             runtime,
@@ -108,24 +102,49 @@ impl OneLog {
             end: Cell::new(Offset::ZERO),
             _directory: recovered.directory,
         };
+        log.begin(ID, TOPIC);
         log.append(100, true).await;
         log.durable().await;
         log
     }
 
+    /// A partition that has nothing yet.
+    pub(crate) fn begin(&self, id: PartitionId, topic: &str) {
+        self.store.create_partition(id, topic, LogConfig::DEFAULT);
+        let begin = Note::EpochStart {
+            epoch: EPOCH,
+            offset: Offset::ZERO,
+        };
+        self.store.note(id, begin);
+    }
+
     /// A batch of one record, as soon as there is room for it.
     pub(crate) async fn append(&self, record_bytes: usize, awaited: bool) {
+        let end = self.end.get();
+        let end = self.append_to(ID, end, record_bytes, awaited).await;
+        self.end.set(end);
+    }
+
+    /// The same to any partition, which ends at `offset`. Answers where it ends then.
+    pub(crate) async fn append_to(
+        &self,
+        id: PartitionId,
+        offset: Offset,
+        record_bytes: usize,
+        awaited: bool,
+    ) -> Offset {
         let valid = valid(batch(1, record_bytes));
         let room = loop {
-            match self.store.reserve(ID, valid.len()) {
+            match self.store.reserve(id, valid.len()) {
                 Ok(room) => break room,
                 Err(NoRoom::Busy) => self.runtime.sleep(Duration::from_millis(1)).await,
                 Err(refused) => panic!("{refused:?}"),
             }
         };
-        let stamped = valid.stamp(self.end.get(), EPOCH, None);
-        self.end.set(stamped.header.next_offset());
-        self.store.append(ID, room, stamped, awaited);
+        let stamped = valid.stamp(offset, EPOCH, None);
+        let end = stamped.header.next_offset();
+        self.store.append(id, room, stamped, awaited);
+        end
     }
 
     /// Waits until everything is.

@@ -90,6 +90,17 @@ class Topics(unittest.TestCase):
         self.assertEqual(peer.remove_topic.call_args.args, ("small-1000-2",))
         self.assertEqual(bench.left, [])
 
+    def test_one_that_cannot_be_removed_ends_no_run(self):
+        peer = mock.Mock(taker="o")
+        peer.remove_topic.side_effect = RuntimeError("not within 60 s")
+        bench = measure.Bench(measure.QUICK, "/nowhere", {"o": peer})
+        with bench.topic(peer, cases.by_name("small-1000")):
+            pass
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            bench.clear()
+        self.assertIn("small-1000-1 stays: not within 60 s", said.getvalue())
+        peer.stand_still.assert_called_once()
+
 
 if __name__ == "__main__":
     unittest.main()
