@@ -23,6 +23,8 @@ pub struct Limits {
     pub journal_reserve_bytes: usize,
     /// Log bytes per sparse index entry; one chunk checksum each.
     pub index_chunk_bytes: usize,
+    /// Index entries are written so many together; those not yet written are made from the log again when they are missed.
+    pub index_entries_together: usize,
     /// First and largest step in which a segment file grows ahead of its writer.
     pub segment_grow_bytes_min: usize,
     pub segment_grow_bytes_max: usize,
@@ -44,6 +46,7 @@ impl Limits {
         cycle_bytes_max: 4 * MIB,
         journal_reserve_bytes: 16 * MIB,
         index_chunk_bytes: 64 * KIB,
+        index_entries_together: 16,
         segment_grow_bytes_min: 64 * KIB,
         segment_grow_bytes_max: 64 * MIB,
         cut_step_bytes: MIB,
@@ -59,6 +62,7 @@ impl Limits {
         cycle_bytes_max: 32 * KIB,
         journal_reserve_bytes: 64 * KIB,
         index_chunk_bytes: 4 * KIB,
+        index_entries_together: 2,
         segment_grow_bytes_min: 8 * KIB,
         segment_grow_bytes_max: 32 * KIB,
         cut_step_bytes: 8 * KIB,

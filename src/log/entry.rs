@@ -28,11 +28,13 @@
 
 use super::cursor::{Cursor, FieldBytes, PutFields};
 use super::segment::{LargestTimestamp, SegmentName, SideFile};
+use crate::base::checksum::APPEND_BYTES_MIN;
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{PartitionId, Uuid};
 use crate::base::offset::{Offset, Position};
 use crate::base::time::Timestamp;
 use crate::record::BatchHeader;
+use crate::record::batch::CRC_START;
 use bytes::Bytes;
 
 pub const ENTRY_HEADER_BYTES: usize = 32;
@@ -179,15 +181,40 @@ impl PlannedEntry {
         (ENTRY_HEADER_BYTES + body).next_multiple_of(ENTRY_ALIGN)
     }
 
-    /// Hands the encoded entry over slice by slice.
-    pub fn encode(&self, put: &mut impl FnMut(&[u8])) {
+    /// Hands the encoded entry over slice by slice, large ones with their CRC-32C if it is known.
+    pub fn encode(&self, put: &mut impl FnMut(&[u8], Option<u32>)) {
         let (kind, fields) = self.fields();
         let pieces: usize = self.pieces.iter().map(Bytes::len).sum();
         let body = fields.as_slice().len() + pieces;
-        put(&entry_header(kind, body, self.partition, self.number));
-        put(fields.as_slice());
-        self.pieces.iter().for_each(|piece| put(piece));
-        put(&[0; ENTRY_ALIGN][..padding(body)]);
+        put(&entry_header(kind, body, self.partition, self.number), None);
+        put(fields.as_slice(), None);
+        if let Change::Data(data) = &self.change {
+            self.put_pieces(&data.batches, put);
+        }
+        put(&[0; ENTRY_ALIGN][..padding(body)], None);
+    }
+
+    /// A piece is whole batches, but for the lead-in before the first.
+    fn put_pieces(&self, batches: &[BatchHeader], put: &mut impl FnMut(&[u8], Option<u32>)) {
+        let mut batches = batches.iter();
+        let mut lead_in = self.lead_in as usize;
+        for piece in &self.pieces {
+            let mut at = lead_in.min(piece.len());
+            lead_in -= at;
+            let mut put_until = 0;
+            while at < piece.len() {
+                let header = batches.next().expect("each batch has its header");
+                let end = at + header.total_bytes();
+                if end - at >= APPEND_BYTES_MIN {
+                    let summed = at + CRC_START;
+                    put(&piece[put_until..summed], None);
+                    put(&piece[summed..end], Some(header.crc));
+                    put_until = end;
+                }
+                at = end;
+            }
+            put(&piece[put_until..], None);
+        }
     }
 
     fn fields(&self) -> (u8, Fields) {
@@ -287,15 +314,15 @@ fn put_sealed(out: &mut Fields, base: Offset, bytes: u64, index: SideFile) {
 impl SnapshotEntry {
     pub const ENCODED_BYTES: usize = ENTRY_HEADER_BYTES + 24;
 
-    pub fn encode(&self, put: &mut impl FnMut(&[u8])) {
+    pub fn encode(&self, put: &mut impl FnMut(&[u8], Option<u32>)) {
         let mut fields = Fields::new();
         fields.put_u64(self.generation);
         fields.put_u64(self.covered);
         fields.put_u32(self.crc);
         fields.put_u32(0);
         let fields = fields.as_slice();
-        put(&entry_header(10, fields.len(), SHARD, 0));
-        put(fields);
+        put(&entry_header(10, fields.len(), SHARD, 0), None);
+        put(fields, None);
     }
 }
 

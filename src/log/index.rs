@@ -13,10 +13,11 @@
 //! synced end are ignored, and what is missing is made from the log again.
 
 use super::cursor::{Cursor, PutFields};
-use crate::base::checksum::{Crc32c, crc32c};
+use crate::base::checksum::{APPEND_BYTES_MIN, Crc32c, crc32c};
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
 use crate::record::BatchHeader;
+use crate::record::batch::CRC_START;
 
 pub const INDEX_FORMAT_VERSION: u32 = 1;
 pub const INDEX_HEADER_BYTES: usize = 32;
@@ -163,7 +164,7 @@ impl IndexBuilder {
             position: self.position,
             crc: Crc32c::new(),
         });
-        chunk.crc.update(batch);
+        add_batch(&mut chunk.crc, header, batch);
         self.position += batch.len() as u64;
         self.largest = self.largest.max(header.max_timestamp);
         let is_full = self.position - chunk.position >= self.chunk_bytes as u64;
@@ -186,6 +187,15 @@ impl IndexBuilder {
     pub fn position(&self) -> u64 {
         self.position
     }
+}
+
+fn add_batch(crc: &mut Crc32c, header: &BatchHeader, batch: &[u8]) {
+    if batch.len() < APPEND_BYTES_MIN {
+        return crc.update(batch);
+    }
+    let (head, summed) = batch.split_at(CRC_START);
+    crc.update(head);
+    crc.append(header.crc, summed.len() as u64);
 }
 
 /// Where to begin to look for `offset`: the chunk that holds it, or what lies behind the last chunk.

@@ -7,6 +7,7 @@ use super::segment_file::{Syncing, WriteError, open_for_writing};
 use super::write::write_slices;
 use crate::base::align::{BLOCK, block_ceil, block_floor};
 use crate::base::checksum::Crc32c;
+use crate::base::limits::Limits;
 use crate::base::offset::Offset;
 use crate::log::index::{
     INDEX_ENTRY_BYTES, IndexBuilder, IndexEntry, decode_index, encode_index_header,
@@ -23,15 +24,17 @@ const READ_BYTES: usize = 256 * 1024;
 pub(super) struct IndexTail<D: Disk> {
     path: PathBuf,
     base: Offset,
-    chunk_bytes: usize,
+    limits: Limits,
     builder: IndexBuilder,
-    /// Open once there is an entry.
+    /// Open once entries are written, until it is let go.
     file: Option<D::File>,
     /// Bytes of the file that are written and stay.
     len: u64,
     /// The written bytes of the last block.
     last_block: Vec<u8>,
     new: Vec<IndexEntry>,
+    /// No entry follows, or the file has some that are not ours: the new ones do not wait for others.
+    is_due: bool,
 }
 
 impl<D: Disk> IndexTail<D> {
@@ -41,14 +44,12 @@ impl<D: Disk> IndexTail<D> {
         disk: &D,
         path: PathBuf,
         base: Offset,
-        chunk_bytes: usize,
+        limits: &Limits,
         log: &D::File,
         position: u64,
     ) -> Result<IndexTail<D>, DiskError> {
-        let bytes = match position {
-            0 => Vec::new(),
-            _ => read_index(disk, &path).await?,
-        };
+        let chunk_bytes = limits.index_chunk_bytes;
+        let bytes = read_index(disk, &path).await?;
         let entries = decode_index(&bytes, base, chunk_bytes, position);
         let len = match entries.len() {
             0 => 0,
@@ -56,15 +57,17 @@ impl<D: Disk> IndexTail<D> {
                 (encode_index_header(base, chunk_bytes).len() + count * INDEX_ENTRY_BYTES) as u64
             }
         };
+        let (ours, others) = bytes.split_at(len as usize);
         let mut tail = IndexTail {
             path,
             base,
-            chunk_bytes,
+            limits: *limits,
             builder: IndexBuilder::after(&entries, chunk_bytes),
             file: None,
             len,
-            last_block: bytes[block_floor(len) as usize..len as usize].to_vec(),
+            last_block: ours[block_floor(len) as usize..].to_vec(),
             new: Vec::new(),
+            is_due: others.iter().any(|byte| *byte != 0),
         };
         let from = tail.builder.position();
         let (builder, new) = (&mut tail.builder, &mut tail.new);
@@ -100,6 +103,7 @@ impl<D: Disk> IndexTail<D> {
     /// No batch follows.
     pub(super) fn end(&mut self) {
         self.new.extend(self.builder.finish());
+        self.is_due = true;
     }
 
     /// Where the log goes on.
@@ -107,14 +111,18 @@ impl<D: Disk> IndexTail<D> {
         self.builder.position()
     }
 
-    /// Writes the new entries and syncs them. Answers whether the file is new.
+    /// Writes the new entries if they are enough, and syncs them. Answers whether the file is new.
     pub(super) async fn flush<R: Runtime>(
         &mut self,
         disk: &D,
         runtime: &R,
         syncing: Syncing,
     ) -> Result<bool, WriteError> {
-        if self.new.is_empty() {
+        let enough = match self.is_due {
+            true => 1,
+            false => self.limits.index_entries_together,
+        };
+        if self.new.len() < enough {
             return Ok(false);
         }
         let is_new = self.len == 0;
@@ -130,7 +138,8 @@ impl<D: Disk> IndexTail<D> {
         let mut bytes = std::mem::take(&mut self.last_block);
         let start = self.len - bytes.len() as u64;
         if is_new {
-            bytes.extend_from_slice(&encode_index_header(self.base, self.chunk_bytes));
+            let header = encode_index_header(self.base, self.limits.index_chunk_bytes);
+            bytes.extend_from_slice(&header);
         }
         for entry in self.new.drain(..) {
             bytes.extend_from_slice(&entry.encode(self.base));
@@ -143,6 +152,7 @@ impl<D: Disk> IndexTail<D> {
             file.sync().await?;
         }
         self.file = Some(file);
+        self.is_due = false;
         Ok(is_new)
     }
 
@@ -169,11 +179,9 @@ impl<D: Disk> IndexTail<D> {
         })
     }
 
-    pub(super) async fn close(self) -> Result<(), DiskError> {
-        match self.file {
-            Some(file) => file.close().await,
-            None => Ok(()),
-        }
+    /// The open file, to be closed. It is opened again when there is something to write.
+    pub(super) fn let_go(&mut self) -> Option<D::File> {
+        self.file.take()
     }
 }
 

@@ -6,7 +6,7 @@ use super::locking::open_locked;
 use super::ring_ledger_file::RingLedgerFiles;
 use super::runtime::Runtime;
 use crate::base::align::{BLOCK, block_floor};
-use crate::base::checksum::crc32c;
+use crate::base::checksum::Crc32c;
 use crate::log::entry::{PlannedEntry, SnapshotEntry};
 use crate::log::journal_format::{JournalOwner, RECORD_HEADER_BYTES, RecordHeader, record_bytes};
 use crate::log::journal_ring::Slot;
@@ -87,14 +87,15 @@ impl<D: Disk> Journal<D> {
     fn fill(&mut self, cycle: &Cycle) -> Vec<D::Buffer> {
         let mut body = Body::<D::Buffer>::new(&self.disk, &cycle.records);
         for entry in &cycle.entries {
-            entry.encode(&mut |bytes| body.put(bytes));
+            entry.encode(&mut |bytes, crc| body.put(bytes, crc));
         }
         if let Some(snapshot) = &cycle.snapshot {
-            snapshot.encode(&mut |bytes| body.put(bytes));
+            snapshot.encode(&mut |bytes, crc| body.put(bytes, crc));
         }
-        let mut buffers = body.buffers;
-        let last = buffers.len() - 1;
-        for (index, (buffer, record)) in buffers.iter_mut().zip(&cycle.records).enumerate() {
+        let mut buffers = Vec::with_capacity(cycle.records.len());
+        let last = cycle.records.len() - 1;
+        for (index, (part, record)) in body.parts.into_iter().zip(&cycle.records).enumerate() {
+            let (mut buffer, body_crc) = part.finish();
             let bytes = buffer.as_bytes_mut();
             let end = RECORD_HEADER_BYTES + record.body_bytes;
             bytes[end..].fill(0);
@@ -105,11 +106,12 @@ impl<D: Disk> Journal<D> {
                 entry_count: cycle.entry_count(),
                 sequence: record.sequence,
                 previous_crc: self.previous_crc,
-                body_crc: crc32c(&bytes[RECORD_HEADER_BYTES..end]),
+                body_crc,
                 body_bytes: u32::try_from(record.body_bytes).expect("a record fits in a file"),
             };
             bytes[..RECORD_HEADER_BYTES].copy_from_slice(&header.encode());
             self.previous_crc = header.crc();
+            buffers.push(buffer);
         }
         buffers
     }
@@ -122,43 +124,77 @@ impl<D: Disk> Journal<D> {
     }
 }
 
-/// Buffers of a cycle's records, filled as if they were one.
+/// The bodies of a cycle's records, filled as if they were one.
 struct Body<B> {
-    buffers: Vec<B>,
-    /// Body bytes of each record.
-    limits: Vec<usize>,
+    parts: Vec<Part<B>>,
     current: usize,
+}
+
+/// The body of one record.
+struct Part<B> {
+    buffer: B,
+    /// Where the body ends in the buffer, how far it is filled, and how far `crc` reaches.
+    end: usize,
     filled: usize,
+    summed: usize,
+    crc: Crc32c,
 }
 
 impl<B: Buffer> Body<B> {
     fn new<D: Disk<Buffer = B>>(disk: &D, records: &[RecordPlan]) -> Body<B> {
-        let len = |record: &RecordPlan| record_bytes(record.body_bytes as u64) as usize;
+        let part = |record: &RecordPlan| Part {
+            buffer: disk.allocate(record_bytes(record.body_bytes as u64) as usize),
+            end: RECORD_HEADER_BYTES + record.body_bytes,
+            filled: RECORD_HEADER_BYTES,
+            summed: RECORD_HEADER_BYTES,
+            crc: Crc32c::new(),
+        };
         Body {
-            buffers: records
-                .iter()
-                .map(|record| disk.allocate(len(record)))
-                .collect(),
-            limits: records.iter().map(|record| record.body_bytes).collect(),
+            parts: records.iter().map(part).collect(),
             current: 0,
-            filled: 0,
         }
     }
 
-    fn put(&mut self, mut bytes: &[u8]) {
+    fn put(&mut self, mut bytes: &[u8], mut crc: Option<u32>) {
         while !bytes.is_empty() {
-            let room = self.limits[self.current] - self.filled;
+            let part = &mut self.parts[self.current];
+            let room = part.end - part.filled;
             if room == 0 {
                 self.current += 1;
-                self.filled = 0;
                 continue;
             }
+            if room < bytes.len() {
+                // What is parted is summed anew.
+                crc = None;
+            }
             let (now, later) = bytes.split_at(room.min(bytes.len()));
-            let at = RECORD_HEADER_BYTES + self.filled;
-            self.buffers[self.current].as_bytes_mut()[at..at + now.len()].copy_from_slice(now);
-            self.filled += now.len();
+            part.put(now, crc);
             bytes = later;
         }
+    }
+}
+
+impl<B: Buffer> Part<B> {
+    fn put(&mut self, bytes: &[u8], crc: Option<u32>) {
+        let end = self.filled + bytes.len();
+        self.buffer.as_bytes_mut()[self.filled..end].copy_from_slice(bytes);
+        if let Some(crc) = crc {
+            self.sum_filled();
+            self.crc.append(crc, bytes.len() as u64);
+            self.summed = end;
+        }
+        self.filled = end;
+    }
+
+    fn sum_filled(&mut self) {
+        let bytes = &self.buffer.as_bytes()[self.summed..self.filled];
+        self.crc.update(bytes);
+        self.summed = self.filled;
+    }
+
+    fn finish(mut self) -> (B, u32) {
+        self.sum_filled();
+        (self.buffer, self.crc.finish())
     }
 }
 

@@ -19,11 +19,14 @@ use crate::log::segment::{SegmentFileKind, SegmentName, SideFile, grow_target};
 use futures_lite::future::zip;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Files kept open for writing; the one used longest ago is closed first.
 const OPEN_FILES_MAX: usize = 2_048;
+/// Ends of indexes that are known, a few KiB each at most. One that is not is read again, and the log behind it.
+const INDEX_TAILS_MAX: usize = 16_384;
 
 /// Why a lap could not write: the disk is full, which passes, or it failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,13 +74,12 @@ pub(super) enum Syncing {
 struct OpenSegment<D: Disk> {
     log: D::File,
     allocated: Cell<u64>,
-    /// Taken out while it is in use.
-    index: RefCell<Option<IndexTail<D>>>,
     used: Cell<u64>,
 }
 
-/// By partition and base offset.
-type OpenSegments<D> = BTreeMap<(PartitionId, Offset), Rc<OpenSegment<D>>>;
+/// Partition and base offset.
+type SegmentKey = (PartitionId, Offset);
+type OpenSegments<D> = BTreeMap<SegmentKey, Rc<OpenSegment<D>>>;
 
 /// A closed segment whose file work is done, for its `Sealed` entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +95,8 @@ pub(super) struct SegmentFiles<D: Disk> {
     root: PathBuf,
     limits: Limits,
     open: RefCell<OpenSegments<D>>,
+    /// Also of segments that are not open; none of those that a lap has in its hands.
+    indexes: RefCell<BTreeMap<SegmentKey, IndexTail<D>>>,
     /// Partitions whose folders exist.
     folders: RefCell<BTreeSet<PartitionId>>,
     /// Folders with names that may not be durable yet.
@@ -108,6 +112,7 @@ impl<D: Disk> SegmentFiles<D> {
             root,
             limits,
             open: RefCell::default(),
+            indexes: RefCell::default(),
             folders: RefCell::default(),
             new_names: RefCell::default(),
             clock: Cell::new(0),
@@ -242,28 +247,23 @@ impl<D: Disk> SegmentFiles<D> {
     ) -> Result<(), WriteError> {
         let name = write.segment.name();
         let path = segment_path(&self.root, id, name, SegmentFileKind::Index);
-        let taken = segment.index.borrow_mut().take();
-        let mut index = match taken {
+        let key = (id, name.base);
+        let known = self.indexes.borrow_mut().remove(&key);
+        let mut index = match known {
             Some(index) if index.position() == write.synced => index,
             _ => {
-                let chunk_bytes = self.limits.index_chunk_bytes;
-                let base = write.segment.base;
-                IndexTail::resume(
-                    &self.disk,
-                    path,
-                    base,
-                    chunk_bytes,
-                    &segment.log,
-                    write.synced,
-                )
-                .await?
+                let (log, limits) = (&segment.log, &self.limits);
+                IndexTail::resume(&self.disk, path, name.base, limits, log, write.synced).await?
             }
         };
         index.add(write);
         if index.flush(&self.disk, runtime, syncing).await? {
             self.note_new_name(partition_folder(&self.root, id));
         }
-        *segment.index.borrow_mut() = Some(index);
+        if self.indexes.borrow().len() >= INDEX_TAILS_MAX {
+            return Ok(close(index.let_go()).await?);
+        }
+        self.indexes.borrow_mut().insert(key, index);
         Ok(())
     }
 
@@ -276,12 +276,12 @@ impl<D: Disk> SegmentFiles<D> {
     ) -> Result<Finished, WriteError> {
         let base = write.segment.base;
         self.open.borrow_mut().remove(&(id, base));
-        let index = segment.index.borrow_mut().take();
+        let index = self.indexes.borrow_mut().remove(&(id, base));
         let index = match index {
             Some(index) => index.finish(&self.disk, runtime).await?,
             None => SideFile::default(),
         };
-        close(segment).await?;
+        close(log_of(segment)).await?;
         Ok(Finished {
             base,
             bytes: write.segment.bytes,
@@ -310,7 +310,6 @@ impl<D: Disk> SegmentFiles<D> {
         let segment = Rc::new(OpenSegment {
             log,
             allocated: Cell::new(allocated),
-            index: RefCell::new(None),
             used: Cell::new(self.clock.get()),
         });
         let key = (id, name.base);
@@ -330,11 +329,21 @@ impl<D: Disk> SegmentFiles<D> {
             idle.min_by_key(|(_, segment)| segment.used.get())
                 .map(|(&key, _)| key)
         };
-        let segment = oldest.and_then(|key| self.open.borrow_mut().remove(&key));
-        match segment {
-            Some(segment) => close(segment).await,
+        match oldest {
+            Some(key) => self.close_files(key).await,
             None => Ok(()),
         }
+    }
+
+    async fn close_files(&self, key: SegmentKey) -> Result<(), DiskError> {
+        let index = self
+            .indexes
+            .borrow_mut()
+            .get_mut(&key)
+            .and_then(IndexTail::let_go);
+        let segment = self.open.borrow_mut().remove(&key);
+        close(index).await?;
+        close(segment.and_then(log_of::<D>)).await
     }
 
     /// Makes the folder of a partition that never had a file.
@@ -355,20 +364,11 @@ impl<D: Disk> SegmentFiles<D> {
         id: PartitionId,
         base: Option<Offset>,
     ) -> Result<(), DiskError> {
-        let keys: Vec<_> = {
-            let open = self.open.borrow();
-            let of_partition = open.range((id, Offset(i64::MIN))..=(id, Offset::MAX));
-            of_partition.map(|(&key, _)| key).collect()
+        let (first, last) = match base {
+            Some(base) => (base, base),
+            None => (Offset(i64::MIN), Offset::MAX),
         };
-        for key in keys
-            .into_iter()
-            .filter(|key| base.is_none_or(|base| base == key.1))
-        {
-            let segment = self.open.borrow_mut().remove(&key);
-            if let Some(segment) = segment {
-                close(segment).await?;
-            }
-        }
+        self.close_those((id, first)..=(id, last)).await?;
         if base.is_none() {
             self.folders.borrow_mut().remove(&id);
         }
@@ -376,9 +376,23 @@ impl<D: Disk> SegmentFiles<D> {
     }
 
     pub(super) async fn close_all(&self) -> Result<(), DiskError> {
-        let all = std::mem::take(&mut *self.open.borrow_mut());
-        for segment in all.into_values() {
-            close(segment).await?;
+        self.close_those(..).await
+    }
+
+    /// Closes files and forgets their indexes.
+    async fn close_those(
+        &self,
+        range: impl RangeBounds<SegmentKey> + Clone,
+    ) -> Result<(), DiskError> {
+        let keys: BTreeSet<SegmentKey> = {
+            let (open, indexes) = (self.open.borrow(), self.indexes.borrow());
+            let open = open.range(range.clone()).map(|(key, _)| *key);
+            let indexes = indexes.range(range).map(|(key, _)| *key);
+            open.chain(indexes).collect()
+        };
+        for key in keys {
+            self.close_files(key).await?;
+            self.indexes.borrow_mut().remove(&key);
         }
         Ok(())
     }
@@ -396,15 +410,15 @@ pub(super) async fn create_partition_folder<D: Disk>(
     Ok([topic_folder(root, id.topic), topics_folder(root)])
 }
 
-async fn close<D: Disk>(segment: Rc<OpenSegment<D>>) -> Result<(), DiskError> {
-    match Rc::try_unwrap(segment) {
-        Ok(segment) => {
-            if let Some(index) = segment.index.into_inner() {
-                index.close().await?;
-            }
-            segment.log.close().await
-        }
-        Err(_) => Ok(()),
+/// None while somebody else uses it.
+fn log_of<D: Disk>(segment: Rc<OpenSegment<D>>) -> Option<D::File> {
+    Rc::try_unwrap(segment).ok().map(|segment| segment.log)
+}
+
+async fn close<F: DiskFile>(file: Option<F>) -> Result<(), DiskError> {
+    match file {
+        Some(file) => file.close().await,
+        None => Ok(()),
     }
 }
 

@@ -72,9 +72,8 @@ impl<D: Disk> SegmentRewriter<D> {
     ) -> Result<SegmentRewriter<D>, WriteError> {
         let (disk, runtime, limits) = (&shared.disk, &shared.runtime, shared.settings.limits);
         let log = open_for_writing(disk, runtime, &paths.unfinished).await?;
-        let chunk_bytes = limits.index_chunk_bytes;
         let path = paths.index.clone();
-        let index = IndexTail::resume(disk, path, name.base, chunk_bytes, &log, 0).await?;
+        let index = IndexTail::resume(disk, path, name.base, &limits, &log, 0).await?;
         Ok(SegmentRewriter {
             disk: disk.clone(),
             limits,

@@ -66,7 +66,7 @@ fn change(number: u32) -> Vec<u8> {
     let change = Change::LogStart(Offset(i64::from(number)));
     let mut body = Vec::new();
     PlannedEntry::change(PARTITION, number, change)
-        .encode(&mut |bytes| body.extend_from_slice(bytes));
+        .encode(&mut |bytes, _| body.extend_from_slice(bytes));
     body
 }
 
@@ -77,7 +77,7 @@ fn snapshot(generation: u64, covered: u64) -> Vec<u8> {
         covered,
         crc: 9,
     };
-    entry.encode(&mut |bytes| body.extend_from_slice(bytes));
+    entry.encode(&mut |bytes, _| body.extend_from_slice(bytes));
     body
 }
 
