@@ -65,7 +65,7 @@ pub(crate) fn encode_entries() -> Box<dyn Work> {
         |(_, body)| body.clear(),
         |(shard, body)| {
             for entry in &shard.entries {
-                entry.encode(&mut |bytes| body.extend_from_slice(bytes));
+                entry.encode(&mut |bytes, _| body.extend_from_slice(bytes));
             }
         },
     )
@@ -104,7 +104,7 @@ pub(crate) fn decode_cycle() -> Box<dyn Work> {
     shard.plan();
     let mut body = Vec::new();
     for entry in &shard.entries {
-        entry.encode(&mut |bytes| body.extend_from_slice(bytes));
+        entry.encode(&mut |bytes, _| body.extend_from_slice(bytes));
     }
     work(
         Bytes::from(body),

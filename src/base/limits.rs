@@ -25,6 +25,8 @@ pub struct Limits {
     pub index_chunk_bytes: usize,
     /// Index entries are written so many together; those not yet written are made from the log again when they are missed.
     pub index_entries_together: usize,
+    /// Segment files kept open for writing; the one used longest ago is closed first.
+    pub open_for_writing_max: usize,
     /// First and largest step in which a segment file grows ahead of its writer.
     pub segment_grow_bytes_min: usize,
     pub segment_grow_bytes_max: usize,
@@ -47,6 +49,7 @@ impl Limits {
         journal_reserve_bytes: 16 * MIB,
         index_chunk_bytes: 64 * KIB,
         index_entries_together: 16,
+        open_for_writing_max: 2_048,
         segment_grow_bytes_min: 64 * KIB,
         segment_grow_bytes_max: 64 * MIB,
         cut_step_bytes: MIB,
@@ -63,6 +66,7 @@ impl Limits {
         journal_reserve_bytes: 64 * KIB,
         index_chunk_bytes: 4 * KIB,
         index_entries_together: 2,
+        open_for_writing_max: 3,
         segment_grow_bytes_min: 8 * KIB,
         segment_grow_bytes_max: 32 * KIB,
         cut_step_bytes: 8 * KIB,

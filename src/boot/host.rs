@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 /// Below this the runtime refuses to start.
 pub(super) const MEMLOCK_BYTES_MIN: u64 = 512 << 10;
 
+/// Of each shard.
+const OPEN_FOR_WRITING_LEAST: u64 = 64;
+const OPEN_FOR_WRITING_MOST: u64 = 16_384;
+
 const IO_URING_SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
 
 /// Raises the soft limit of open files to the hard one: a connection, a segment and an index are a file each.
@@ -32,6 +36,13 @@ pub(super) fn memlock() -> Option<u64> {
 /// The hard limit of open files; `None`: unlimited.
 pub(super) fn open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
+}
+
+/// Segments that each of so many shards may keep open for writing: a quarter of all files, since an index may be open
+/// beside each, and connections have the rest.
+pub(super) fn open_for_writing_max(shards: usize) -> usize {
+    let files = open_files().unwrap_or(u64::MAX) / 4 / shards as u64;
+    files.clamp(OPEN_FOR_WRITING_LEAST, OPEN_FOR_WRITING_MOST) as usize
 }
 
 /// Creates the data directory if need be and refuses what cannot keep data. Returns its full path.

@@ -125,8 +125,10 @@ fn plan(mut settings: Settings) -> Result<Plan, StartError> {
     if settings.advertised.port == 0 {
         settings.advertised.port = kafka.port;
     }
+    let cpus = placement::place(&placement::affinity(), settings.shards);
+    settings.limits.open_for_writing_max = host::open_for_writing_max(cpus.len());
     Ok(Plan {
-        cpus: placement::place(&placement::affinity(), settings.shards),
+        cpus,
         settings: Arc::new(settings),
         kafka,
         admin,

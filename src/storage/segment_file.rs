@@ -23,8 +23,6 @@ use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Files kept open for writing; the one used longest ago is closed first.
-const OPEN_FILES_MAX: usize = 2_048;
 /// Ends of indexes that are known, a few KiB each at most. One that is not is read again, and the log behind it.
 const INDEX_TAILS_MAX: usize = 16_384;
 
@@ -95,6 +93,8 @@ pub(super) struct SegmentFiles<D: Disk> {
     root: PathBuf,
     limits: Limits,
     open: RefCell<OpenSegments<D>>,
+    /// The keys of `open`, those used longest ago first.
+    by_use: RefCell<BTreeMap<u64, SegmentKey>>,
     /// Also of segments that are not open; none of those that a lap has in its hands.
     indexes: RefCell<BTreeMap<SegmentKey, IndexTail<D>>>,
     /// Partitions whose folders exist.
@@ -112,6 +112,7 @@ impl<D: Disk> SegmentFiles<D> {
             root,
             limits,
             open: RefCell::default(),
+            by_use: RefCell::default(),
             indexes: RefCell::default(),
             folders: RefCell::default(),
             new_names: RefCell::default(),
@@ -260,7 +261,7 @@ impl<D: Disk> SegmentFiles<D> {
         if index.flush(&self.disk, runtime, syncing).await? {
             self.note_new_name(partition_folder(&self.root, id));
         }
-        if self.indexes.borrow().len() >= INDEX_TAILS_MAX {
+        if self.indexes.borrow().len() >= INDEX_TAILS_MAX && !write.finish {
             return Ok(close(index.let_go()).await?);
         }
         self.indexes.borrow_mut().insert(key, index);
@@ -275,7 +276,7 @@ impl<D: Disk> SegmentFiles<D> {
         write: &SegmentWrite,
     ) -> Result<Finished, WriteError> {
         let base = write.segment.base;
-        self.open.borrow_mut().remove(&(id, base));
+        self.take_open(&(id, base));
         let index = self.indexes.borrow_mut().remove(&(id, base));
         let index = match index {
             Some(index) => index.finish(&self.disk, runtime).await?,
@@ -295,9 +296,9 @@ impl<D: Disk> SegmentFiles<D> {
         id: PartitionId,
         name: SegmentName,
     ) -> Result<Rc<OpenSegment<D>>, WriteError> {
-        self.clock.set(self.clock.get() + 1);
-        if let Some(segment) = self.open.borrow().get(&(id, name.base)) {
-            segment.used.set(self.clock.get());
+        let key = (id, name.base);
+        if let Some(segment) = self.open.borrow().get(&key) {
+            self.use_now(key, segment);
             return Ok(segment.clone());
         }
         self.close_oldest().await?;
@@ -310,29 +311,41 @@ impl<D: Disk> SegmentFiles<D> {
         let segment = Rc::new(OpenSegment {
             log,
             allocated: Cell::new(allocated),
-            used: Cell::new(self.clock.get()),
+            used: Cell::new(0),
         });
-        let key = (id, name.base);
+        self.use_now(key, &segment);
         self.open.borrow_mut().insert(key, segment.clone());
         Ok(segment)
     }
 
     async fn close_oldest(&self) -> Result<(), DiskError> {
-        if self.open.borrow().len() < OPEN_FILES_MAX {
+        if self.open.borrow().len() < self.limits.open_for_writing_max {
             return Ok(());
         }
         let oldest = {
-            let open = self.open.borrow();
-            let idle = open
-                .iter()
-                .filter(|(_, segment)| Rc::strong_count(segment) == 1);
-            idle.min_by_key(|(_, segment)| segment.used.get())
-                .map(|(&key, _)| key)
+            let (open, by_use) = (self.open.borrow(), self.by_use.borrow());
+            let is_idle = |key: &&SegmentKey| Rc::strong_count(&open[*key]) == 1;
+            by_use.values().find(is_idle).copied()
         };
         match oldest {
             Some(key) => self.close_files(key).await,
             None => Ok(()),
         }
+    }
+
+    /// It is the one used last from now on.
+    fn use_now(&self, key: SegmentKey, segment: &OpenSegment<D>) {
+        let now = self.clock.get() + 1;
+        self.clock.set(now);
+        let mut by_use = self.by_use.borrow_mut();
+        by_use.remove(&segment.used.replace(now));
+        by_use.insert(now, key);
+    }
+
+    fn take_open(&self, key: &SegmentKey) -> Option<Rc<OpenSegment<D>>> {
+        let segment = self.open.borrow_mut().remove(key)?;
+        self.by_use.borrow_mut().remove(&segment.used.get());
+        Some(segment)
     }
 
     async fn close_files(&self, key: SegmentKey) -> Result<(), DiskError> {
@@ -341,7 +354,7 @@ impl<D: Disk> SegmentFiles<D> {
             .borrow_mut()
             .get_mut(&key)
             .and_then(IndexTail::let_go);
-        let segment = self.open.borrow_mut().remove(&key);
+        let segment = self.take_open(&key);
         close(index).await?;
         close(segment.and_then(log_of::<D>)).await
     }

@@ -13,6 +13,7 @@ mod cold;
 mod counters;
 mod cuts;
 mod directory;
+mod index;
 mod metadata;
 mod one_log;
 mod pool;

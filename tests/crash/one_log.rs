@@ -26,7 +26,7 @@ pub(crate) const ID: PartitionId = PartitionId {
 };
 const EPOCH: LeaderEpoch = LeaderEpoch(1);
 const NEVER_MS: u64 = 3_600_000;
-const ROOT: &str = "/data/ottla";
+pub(crate) const ROOT: &str = "/data/ottla";
 const TOPIC: &str = "ticks";
 
 /// How far the partition is durable.

@@ -114,9 +114,7 @@ fn describe(
         ),
         (None, _) if segment_bytes - indexed >= CHUNK_BYTES as u64 => {
             let missing = segment_bytes - indexed;
-            format!(
-                "the last {missing} bytes have no entries: they are read through, or indexed by the next flush"
-            )
+            format!("the last {missing} bytes have no entries yet: they are read through")
         }
         (None, _) => "in order".to_owned(),
     };

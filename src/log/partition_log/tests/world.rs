@@ -322,7 +322,7 @@ impl World {
 fn body_of(entries: &[PlannedEntry]) -> Vec<u8> {
     let mut body = Vec::new();
     for entry in entries {
-        entry.encode(&mut |bytes| body.extend_from_slice(bytes));
+        entry.encode(&mut |bytes, _| body.extend_from_slice(bytes));
     }
     body
 }
