@@ -252,7 +252,9 @@ impl<D: Disk> SegmentFiles<D> {
         let known = self.indexes.borrow_mut().remove(&key);
         let mut index = match known {
             Some(index) if index.position() == write.synced => index,
-            _ => {
+            astray => {
+                // It would keep the lock that the other one needs.
+                close(astray.and_then(|mut index| index.let_go())).await?;
                 let (log, limits) = (&segment.log, &self.limits);
                 IndexTail::resume(&self.disk, path, name.base, limits, log, write.synced).await?
             }

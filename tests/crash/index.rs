@@ -5,6 +5,7 @@ use crate::one_log::{OneLog, ROOT};
 use crate::sim::SimDisk;
 use ottla::base::ids::{PartitionId, Uuid};
 use ottla::base::offset::Offset;
+use ottla::log::Note;
 use ottla::log::paths::segment_path;
 use ottla::log::segment::{SegmentFileKind, SegmentName};
 use ottla::storage::disk::{Disk, DiskError, OpenMode};
@@ -51,6 +52,28 @@ fn an_index_gets_its_file_with_several_entries_at_once() {
         log.append_to(QUIET, end, CHUNK, true).await;
         let_laps_pass(&log).await;
         assert!(has_file(&disk, SegmentFileKind::Index).await, "for two");
+    });
+    ended.expect("the machine did not halt");
+}
+
+#[test]
+fn a_log_that_was_cut_goes_on_although_its_index_was_open() {
+    let ended = Bench::new(13).run(|disk, runtime| async move {
+        let log = OneLog::start(disk.clone(), runtime).await;
+        log.begin(QUIET, "quiet");
+        let mut end = Offset::ZERO;
+        for _ in 0..4 {
+            end = log.append_to(QUIET, end, CHUNK, true).await;
+        }
+        let_laps_pass(&log).await;
+        assert!(has_file(&disk, SegmentFileKind::Index).await);
+        let first = Offset(1);
+        log.store.note(QUIET, Note::Truncate { offset: first });
+        // There is room again when the cut is durable.
+        end = log.append_to(QUIET, first, CHUNK, true).await;
+        end = log.append_to(QUIET, end, CHUNK, true).await;
+        let_laps_pass(&log).await;
+        assert!(!log.store.stats().failed, "after {end}");
     });
     ended.expect("the machine did not halt");
 }
