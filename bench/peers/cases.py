@@ -149,7 +149,7 @@ OTHERS = (
     end_to_end("compaction", "open-4000 beside the compaction of another topic", OPEN_4000, (OTTLA,), COMPACTION,
                extra=("compacted_mib",), standard=False),
     end_to_end("ten-minutes", "half load for ten minutes, retention at work",
-               Load(4, 64, 16, 1024, requests_per_second=6_000), (OTTLA, KAFKA, DISK), standard=False, seconds=600,
+               Load(4, 64, 16, 1024, requests_per_second=6_000), (OTTLA, DISK, KAFKA), standard=False, seconds=600,
                topic_configs=("retention.bytes=268435456", "segment.bytes=67108864"), verify=False),
 )
 
