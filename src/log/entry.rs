@@ -33,8 +33,7 @@ use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{PartitionId, Uuid};
 use crate::base::offset::{Offset, Position};
 use crate::base::time::Timestamp;
-use crate::record::BatchHeader;
-use crate::record::batch::CRC_START;
+use crate::record::{BatchHeader, parted};
 use bytes::Bytes;
 
 pub const ENTRY_HEADER_BYTES: usize = 32;
@@ -188,14 +187,17 @@ impl PlannedEntry {
         let body = fields.as_slice().len() + pieces;
         put(&entry_header(kind, body, self.partition, self.number), None);
         put(fields.as_slice(), None);
-        if let Change::Data(data) = &self.change {
-            self.put_pieces(&data.batches, put);
+        match &self.change {
+            Change::Data(data) if pieces >= APPEND_BYTES_MIN => {
+                self.put_batches(&data.batches, put);
+            }
+            _ => self.pieces.iter().for_each(|piece| put(piece, None)),
         }
         put(&[0; ENTRY_ALIGN][..padding(body)], None);
     }
 
     /// A piece is whole batches, but for the lead-in before the first.
-    fn put_pieces(&self, batches: &[BatchHeader], put: &mut impl FnMut(&[u8], Option<u32>)) {
+    fn put_batches(&self, batches: &[BatchHeader], put: &mut impl FnMut(&[u8], Option<u32>)) {
         let mut batches = batches.iter();
         let mut lead_in = self.lead_in as usize;
         for piece in &self.pieces {
@@ -205,10 +207,9 @@ impl PlannedEntry {
             while at < piece.len() {
                 let header = batches.next().expect("each batch has its header");
                 let end = at + header.total_bytes();
-                if end - at >= APPEND_BYTES_MIN {
-                    let summed = at + CRC_START;
-                    put(&piece[put_until..summed], None);
-                    put(&piece[summed..end], Some(header.crc));
+                if let Some((head, summed)) = parted(&piece[at..end]) {
+                    put(&piece[put_until..at + head.len()], None);
+                    put(summed, Some(header.crc));
                     put_until = end;
                 }
                 at = end;
@@ -314,15 +315,15 @@ fn put_sealed(out: &mut Fields, base: Offset, bytes: u64, index: SideFile) {
 impl SnapshotEntry {
     pub const ENCODED_BYTES: usize = ENTRY_HEADER_BYTES + 24;
 
-    pub fn encode(&self, put: &mut impl FnMut(&[u8], Option<u32>)) {
+    pub fn encode(&self, put: &mut impl FnMut(&[u8])) {
         let mut fields = Fields::new();
         fields.put_u64(self.generation);
         fields.put_u64(self.covered);
         fields.put_u32(self.crc);
         fields.put_u32(0);
         let fields = fields.as_slice();
-        put(&entry_header(10, fields.len(), SHARD, 0), None);
-        put(fields, None);
+        put(&entry_header(10, fields.len(), SHARD, 0));
+        put(fields);
     }
 }
 

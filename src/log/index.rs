@@ -13,11 +13,10 @@
 //! synced end are ignored, and what is missing is made from the log again.
 
 use super::cursor::{Cursor, PutFields};
-use crate::base::checksum::{APPEND_BYTES_MIN, Crc32c, crc32c};
+use crate::base::checksum::{Crc32c, crc32c};
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
-use crate::record::BatchHeader;
-use crate::record::batch::CRC_START;
+use crate::record::{BatchHeader, parted};
 
 pub const INDEX_FORMAT_VERSION: u32 = 1;
 pub const INDEX_HEADER_BYTES: usize = 32;
@@ -190,10 +189,9 @@ impl IndexBuilder {
 }
 
 fn add_batch(crc: &mut Crc32c, header: &BatchHeader, batch: &[u8]) {
-    if batch.len() < APPEND_BYTES_MIN {
+    let Some((head, summed)) = parted(batch) else {
         return crc.update(batch);
-    }
-    let (head, summed) = batch.split_at(CRC_START);
+    };
     crc.update(head);
     crc.append(header.crc, summed.len() as u64);
 }

@@ -12,7 +12,7 @@
 
 use std::fmt;
 
-use crate::base::checksum::crc32c;
+use crate::base::checksum::{APPEND_BYTES_MIN, crc32c};
 use crate::base::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::base::ids::ProducerId;
 use crate::base::offset::Offset;
@@ -302,6 +302,12 @@ pub fn crc_matches(batch: &[u8]) -> bool {
         "a batch contains its header"
     );
     u32::from_be_bytes(field(batch, 17)) == crc32c(&batch[CRC_START..])
+}
+
+/// The head of a large batch, which its checksum leaves out, and the bytes that the checksum can stand for. `None` when
+/// these are sooner summed.
+pub fn parted(batch: &[u8]) -> Option<(&[u8], &[u8])> {
+    (batch.len() >= APPEND_BYTES_MIN).then(|| batch.split_at(CRC_START))
 }
 
 /// The whole batch's size for a length field, or `None` when it leaves no room for a header.

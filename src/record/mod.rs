@@ -20,7 +20,7 @@ mod varint;
 
 pub use batch::{
     Attributes, BATCH_HEADER_BYTES, BatchError, BatchHeader, Batches, Codec, TimestampKind,
-    crc_matches, sequence_plus,
+    crc_matches, parted, sequence_plus,
 };
 pub use builder::{BatchBuilder, NewRecord};
 pub use iterate::{Record, RecordError, find_timestamp, max_timestamp_record, records};

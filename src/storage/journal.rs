@@ -90,15 +90,12 @@ impl<D: Disk> Journal<D> {
             entry.encode(&mut |bytes, crc| body.put(bytes, crc));
         }
         if let Some(snapshot) = &cycle.snapshot {
-            snapshot.encode(&mut |bytes, crc| body.put(bytes, crc));
+            snapshot.encode(&mut |bytes| body.put(bytes, None));
         }
         let mut buffers = Vec::with_capacity(cycle.records.len());
         let last = cycle.records.len() - 1;
         for (index, (part, record)) in body.parts.into_iter().zip(&cycle.records).enumerate() {
             let (mut buffer, body_crc) = part.finish();
-            let bytes = buffer.as_bytes_mut();
-            let end = RECORD_HEADER_BYTES + record.body_bytes;
-            bytes[end..].fill(0);
             let header = RecordHeader {
                 owner: self.owner,
                 continues: index < last,
@@ -109,7 +106,7 @@ impl<D: Disk> Journal<D> {
                 body_crc,
                 body_bytes: u32::try_from(record.body_bytes).expect("a record fits in a file"),
             };
-            bytes[..RECORD_HEADER_BYTES].copy_from_slice(&header.encode());
+            buffer.as_bytes_mut()[..RECORD_HEADER_BYTES].copy_from_slice(&header.encode());
             self.previous_crc = header.crc();
             buffers.push(buffer);
         }
@@ -192,8 +189,10 @@ impl<B: Buffer> Part<B> {
         self.summed = self.filled;
     }
 
+    /// Zeros follow the body; the header is missing.
     fn finish(mut self) -> (B, u32) {
         self.sum_filled();
+        self.buffer.as_bytes_mut()[self.end..].fill(0);
         (self.buffer, self.crc.finish())
     }
 }

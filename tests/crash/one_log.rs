@@ -24,6 +24,11 @@ pub(crate) const ID: PartitionId = PartitionId {
     topic: Uuid([7; 16]),
     index: 0,
 };
+/// Another one, for stories beside it.
+pub(crate) const QUIET: PartitionId = PartitionId {
+    topic: Uuid([8; 16]),
+    index: 0,
+};
 const EPOCH: LeaderEpoch = LeaderEpoch(1);
 const NEVER_MS: u64 = 3_600_000;
 pub(crate) const ROOT: &str = "/data/ottla";
@@ -145,6 +150,14 @@ impl OneLog {
         let end = stamped.header.next_offset();
         self.store.append(id, room, stamped, awaited);
         end
+    }
+
+    /// Appends several times what the memory holds, so that laps write what came before, and the oldest of it goes.
+    pub(crate) async fn let_laps_pass(&self) {
+        for _ in 0..300 {
+            self.append(5_000, true).await;
+        }
+        self.durable().await;
     }
 
     /// Waits until everything is.

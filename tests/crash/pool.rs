@@ -1,16 +1,10 @@
 //! What the memory of a shard keeps when it gets short.
 
 use crate::bench::Bench;
-use crate::one_log::OneLog;
-use ottla::base::ids::{PartitionId, Uuid};
+use crate::one_log::{OneLog, QUIET};
 use ottla::base::offset::Offset;
 use ottla::storage::runtime::Runtime;
 use std::time::Duration;
-
-const QUIET: PartitionId = PartitionId {
-    topic: Uuid([8; 16]),
-    index: 0,
-};
 
 #[test]
 fn the_last_block_of_a_quiet_partition_outlives_the_old_bytes_of_a_busy_one() {
@@ -18,11 +12,7 @@ fn the_last_block_of_a_quiet_partition_outlives_the_old_bytes_of_a_busy_one() {
         let log = OneLog::start(disk.clone(), runtime).await;
         log.begin(QUIET, "quiet");
         let end = log.append_to(QUIET, Offset::ZERO, 100, true).await;
-        // Several times what the memory holds, so that laps write it and the oldest goes.
-        for _ in 0..300 {
-            log.append(5_000, true).await;
-        }
-        log.durable().await;
+        log.let_laps_pass().await;
         let before = disk.read_bytes();
         log.append_to(QUIET, end, 100, true).await;
         log.runtime.sleep(Duration::from_secs(1)).await;

@@ -183,7 +183,7 @@ fn a_snapshot_entry_reads_back() {
         crc: 5,
     };
     let mut body = Vec::new();
-    snapshot.encode(&mut |bytes, _| body.extend_from_slice(bytes));
+    snapshot.encode(&mut |bytes| body.extend_from_slice(bytes));
     assert_eq!(body.len(), SnapshotEntry::ENCODED_BYTES);
     let found = decode_entries(&body.into()).unwrap();
     assert_eq!(found[0].body, FoundBody::Snapshot(snapshot));

@@ -77,7 +77,7 @@ fn snapshot(generation: u64, covered: u64) -> Vec<u8> {
         covered,
         crc: 9,
     };
-    entry.encode(&mut |bytes, _| body.extend_from_slice(bytes));
+    entry.encode(&mut |bytes| body.extend_from_slice(bytes));
     body
 }
 
