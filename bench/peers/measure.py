@@ -1,6 +1,7 @@
 """One taker in one case, once: its metrics, and the command that gave them."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -266,6 +267,19 @@ def start(bench, case, taker, number):
     return Outcome(lives.first_start(taker, bench.scale.idle_connections, bench.logs), brokers.DURABILITY[taker])
 
 
+def counted(bench, case, taker, number):
+    """By a broker of its own, whose allocator counts; and by the kernel, of the one that is shipped."""
+    words = ["cargo", "bench", "--quiet", "--locked", "-p", "ottla", "--bench", "costs"]
+    ended = subprocess.run(words, cwd=broker.ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    rows = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+    value = {(row["question"], row.get("shards", 1)): row["value"] for row in rows}
+    return Outcome({
+        "system_calls_per_batch": value["system calls per batch, 8 connections, 8 in flight each", 1],
+        "own_allocations_per_request": value["of them ours, in every request", 1],
+        "shared_allocations_per_request": value["of them ours", 1],
+    }, brokers.DURABILITY[taker], words)
+
+
 def restart(bench, case, taker, number):
     """A broker of its own, which lives on between rounds as a directory: each life leaves something to replay."""
     if taker not in bench.lives:
@@ -299,4 +313,5 @@ KINDS = {
     cases.IDLE_CONNECTIONS: beside_idle_connections,
     cases.START: start,
     cases.RESTART: restart,
+    cases.COUNT: counted,
 }

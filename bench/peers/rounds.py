@@ -23,7 +23,7 @@ SETTLE_SECONDS_MAX = 15
 # Beside the measured seconds, on two cores: awake and at rest, topic, start of the generator, reading back, removal.
 OVERHEAD_SECONDS = {cases.PRODUCE: 2.0, cases.END_TO_END: 1.5, cases.RECENT: 1.5, cases.READ: 0.5, cases.CATCH_UP: 4.0,
                     cases.COMPACTION: 12.0,
-                    cases.IDLE_CONNECTIONS: 3.0, cases.START: 5.0, cases.RESTART: 10.0, cases.FLOOR: 0.5}
+                    cases.IDLE_CONNECTIONS: 3.0, cases.START: 5.0, cases.RESTART: 10.0, cases.COUNT: 4.5, cases.FLOOR: 0.5}
 SINK_SECONDS = 2.5
 START_SECONDS = 45
 
@@ -57,7 +57,7 @@ def estimate_seconds(scale, wanted):
         total += 2 * scale.restart_megabytes * 1e6 / measure.WRITE_BYTES_PER_SECOND
     for case in wanted:
         for taker in case.takers:
-            total += scale.rounds * taker_seconds(scale, case, taker)
+            total += (case.rounds or scale.rounds) * taker_seconds(scale, case, taker)
         if case.load:
             total += (scale.rounds if case.sink_each_round else 1) * SINK_SECONDS
     return total
@@ -65,7 +65,7 @@ def estimate_seconds(scale, wanted):
 
 def taker_seconds(scale, case, taker):
     seconds = case.seconds or scale.seconds
-    if case.kind in (cases.START, cases.RESTART):
+    if case.kind in (cases.START, cases.RESTART, cases.COUNT):
         return OVERHEAD_SECONDS[case.kind]
     if taker in measure.FLOORS:
         return (seconds / 2 if case.kind == cases.FLOOR else seconds) + OVERHEAD_SECONDS[cases.FLOOR]
@@ -76,6 +76,8 @@ def run(bench, wanted, rows, device, allow_busy):
     started = time.monotonic()
     for number in range(1, bench.scale.rounds + 1):
         for case in wanted:
+            if number > (case.rounds or bench.scale.rounds):
+                continue
             for taker in rotated(case.takers, number):
                 row = one(bench, case, taker, number, device, allow_busy)
                 rows.add(row)
@@ -90,7 +92,8 @@ def rotated(takers, number):
 
 def one(bench, case, taker, number, device, allow_busy):
     """The row of one measurement: of the first attempt that counts, else of the last."""
-    for attempt in range(1, ATTEMPTS_MAX + 1):
+    attempts = 1 if case.rounds else ATTEMPTS_MAX
+    for attempt in range(1, attempts + 1):
         if not allow_busy:
             idle.wait(device, SETTLE_SECONDS_MAX, case.latency)
         row = attempted(bench, case, taker, number, device, allow_busy) | {"attempt": attempt}

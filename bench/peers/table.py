@@ -11,7 +11,9 @@ HEADINGS = {
     "cpu_per_record": "us/record", "resident_mib": "resident MiB", "first_answer_ms": "first answer ms",
     "idle_mib": "idle MiB", "written_megabytes": "MB written", "idle_connections": "idle connections",
     "kib_per_connection": "KiB each", "catch_up_megabytes_per_second": "old records MB/s",
-    "compacted_mib": "compacted MiB",
+    "compacted_mib": "compacted MiB", "system_calls_per_batch": "system calls/batch",
+    "own_allocations_per_request": "our allocations in every request",
+    "shared_allocations_per_request": "with those that requests share",
     "cold_read_mib": "MiB read from disk",
 }
 FLOOR_NAMES = {cases.DISK: "disk alone, 4 KiB O_DSYNC", cases.DISK_WRITE: "disk alone, writes",

@@ -7,7 +7,7 @@ use ottla::wire::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
     RecordPieces,
 };
-use ottla::wire::frame::{FRAME_LENGTH_BYTES, request_frame, response_frame, response_pieces};
+use ottla::wire::frame::{FRAME_LENGTH_BYTES, FrameMemory, request_frame, response_pieces};
 use ottla::wire::header::RequestHeader;
 use ottla::wire::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
@@ -23,14 +23,16 @@ pub(crate) fn decode_produce() -> Box<dyn Work> {
     let request = ProduceRequest {
         acks: -1,
         timeout_ms: 30_000,
-        topic_data: vec![TopicProduceData {
+        topic_data: [TopicProduceData {
             name: TOPIC.into(),
-            partition_data: vec![PartitionProduceData {
+            partition_data: [PartitionProduceData {
                 records: Some(batch(1, BYTES_100)),
                 ..PartitionProduceData::default()
-            }],
+            }]
+            .into(),
             ..TopicProduceData::default()
-        }],
+        }]
+        .into(),
         ..ProduceRequest::default()
     };
     each(
@@ -64,19 +66,22 @@ pub(crate) fn decode_fetch() -> Box<dyn Work> {
 
 pub(crate) fn encode_produced() -> Box<dyn Work> {
     let response = ProduceResponse {
-        responses: vec![TopicProduceResponse {
+        responses: [TopicProduceResponse {
             name: TOPIC.into(),
-            partition_responses: vec![PartitionProduceResponse {
+            partition_responses: [PartitionProduceResponse {
                 base_offset: 1_000,
                 log_start_offset: 0,
                 ..PartitionProduceResponse::default()
-            }],
+            }]
+            .into(),
             ..TopicProduceResponse::default()
-        }],
+        }]
+        .into(),
         ..ProduceResponse::default()
     };
+    let mut memory = FrameMemory::default();
     each((), move |()| {
-        response_frame(ApiKey::Produce, VERSION, 7, &response)
+        memory.response_frame(ApiKey::Produce, VERSION, 7, &response)
     })
 }
 

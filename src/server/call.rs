@@ -1,17 +1,35 @@
 //! One request on its way through a handler.
 
 use super::errors::{self, Refusal, Unanswered};
-use super::meter::Meter;
+use super::meter::Notes;
 use super::plane::Server;
 use super::reply_queue::{Dispatched, Reply};
 use crate::base::ids::ShardId;
+use crate::base::recycler::Recycled;
 use crate::control::{Command, Image, Outcome};
 use crate::shard::request::{Request, Response};
-use crate::wire::frame::response_frame;
 use crate::wire::{ApiKey, Encode, ErrorCode};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// Who asks. A clone is the same one.
+#[derive(Clone)]
+pub(super) struct Peer {
+    /// Its address, as Kafka writes it.
+    pub(super) host: Rc<str>,
+    /// As its last request had it.
+    pub(super) client_id: Option<Rc<str>>,
+}
+
+impl Peer {
+    /// Most clients have one name for all of their requests.
+    pub(super) fn is_called(&mut self, client_id: Option<&str>) {
+        if self.client_id.as_deref() != client_id {
+            self.client_id = client_id.map(Rc::from);
+        }
+    }
+}
 
 /// What a handler knows about a request besides its body. A clone is the same request.
 #[derive(Clone)]
@@ -20,10 +38,8 @@ pub(super) struct Call {
     pub(super) api_key: ApiKey,
     pub(super) version: i16,
     pub(super) correlation_id: i32,
-    pub(super) client_id: Option<String>,
-    /// The client's address, as Kafka writes it.
-    pub(super) peer_host: Rc<str>,
-    pub(super) meter: Rc<Meter>,
+    pub(super) peer: Peer,
+    pub(super) notes: Recycled<Notes>,
 }
 
 impl Call {
@@ -33,7 +49,8 @@ impl Call {
     }
 
     pub(super) fn answer(&self, body: &impl Encode) -> Reply {
-        let frame = response_frame(self.api_key, self.version, self.correlation_id, body);
+        let mut memory = self.server.frames.borrow_mut();
+        let frame = memory.response_frame(self.api_key, self.version, self.correlation_id, body);
         Reply::Frame {
             permit: Some(self.server.replies.charge(frame.len())),
             head: frame,
@@ -55,7 +72,7 @@ impl Call {
 
     /// The code as it goes onto the wire; bugs are counted here.
     pub(super) fn code(&self, code: ErrorCode) -> i16 {
-        self.meter.code(code);
+        self.notes.code(code);
         if code == ErrorCode::UnknownServerError {
             self.server.handle.stats().unknown_server_errors.add(1);
             tracing::error!(api = %self.api_key, version = self.version, "a bug was answered");

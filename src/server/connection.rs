@@ -3,6 +3,7 @@
 //! A single task polls answers, writes and reads, so nothing is shared between two. It reads only while it may
 //! dispatch: a client that sends faster than it is served, or does not take its answers, fills its own socket.
 
+use super::call::Peer;
 use super::connections::{Ending, Entry};
 use super::dispatch::{self, Order};
 use super::inbound::{Frame, Inbound, Next};
@@ -46,8 +47,7 @@ impl From<io::Error> for End {
 pub(super) struct Connection {
     server: Rc<Server>,
     stream: TcpStream,
-    /// As Kafka writes it.
-    peer_host: Rc<str>,
+    peer: Peer,
     entry: Entry,
     inbound: Inbound,
     /// Whole, but not yet allowed to start.
@@ -69,7 +69,10 @@ impl Connection {
         Connection {
             server,
             stream,
-            peer_host: format!("/{}", peer.ip()).into(),
+            peer: Peer {
+                host: format!("/{}", peer.ip()).into(),
+                client_id: None,
+            },
             entry,
             inbound,
             held: None,
@@ -229,8 +232,7 @@ impl Connection {
         }
         let order = dispatch::order(&frame.bytes);
         let request_bytes = frame.bytes.len();
-        let started =
-            dispatch::dispatch(&self.server, &self.peer_host, frame.bytes, frame.received);
+        let started = dispatch::dispatch(&self.server, &mut self.peer, frame.bytes, frame.received);
         let request = InFlight {
             order,
             request_bytes,

@@ -1,7 +1,7 @@
 //! From a frame to its handler.
 
 use super::budget::Permit;
-use super::call::Call;
+use super::call::{Call, Peer};
 use super::handlers;
 use super::meter::Meter;
 use super::plane::Server;
@@ -103,18 +103,18 @@ pub(super) struct Started {
     pub(super) answer: Dispatched,
     /// Its memory, decoded; none if it could not be.
     pub(super) decoded: Option<Permit>,
-    pub(super) meter: Option<Rc<Meter>>,
+    pub(super) meter: Option<Meter>,
 }
 
 /// Starts a request. Everything that must keep the order of requests has happened when this returns. `received`: when
 /// its first byte came.
 pub(super) fn dispatch(
     server: &Rc<Server>,
-    peer_host: &Rc<str>,
+    peer: &mut Peer,
     frame: Bytes,
     received: Instant,
 ) -> Started {
-    start(server, peer_host, frame, received).unwrap_or_else(|reason| {
+    start(server, peer, frame, received).unwrap_or_else(|reason| {
         server.handle.stats().frames_refused.add(1);
         tracing::warn!(%reason, "connection closed");
         Started {
@@ -127,7 +127,7 @@ pub(super) fn dispatch(
 
 fn start(
     server: &Rc<Server>,
-    peer_host: &Rc<str>,
+    peer: &mut Peer,
     frame: Bytes,
     received: Instant,
 ) -> Result<Started, Unanswerable> {
@@ -153,15 +153,15 @@ fn start(
             api_version,
         });
     }
+    peer.is_called(header.client_id.as_deref());
     let meter = Meter::start(server, api_key, received);
     let call = Call {
         server: server.clone(),
         api_key,
         version: api_version,
         correlation_id: header.correlation_id,
-        client_id: header.client_id,
-        peer_host: peer_host.clone(),
-        meter: meter.clone(),
+        peer: peer.clone(),
+        notes: meter.notes(),
     };
     if !is_served {
         return Ok(Started {

@@ -2,6 +2,7 @@
 
 use super::errors;
 use super::plane::Server;
+use crate::base::recycler::Recycled;
 use crate::base::time::Instant;
 use crate::metrics::{Api, ErrorClass, Stage};
 use crate::wire::{ApiKey, ErrorCode};
@@ -15,38 +16,27 @@ pub(super) struct Meter {
     api: Api,
     received: Instant,
     dispatched: Instant,
+    answered: Instant,
+    notes: Recycled<Notes>,
+}
+
+/// What a handler tells about a request.
+#[derive(Default)]
+pub(super) struct Notes {
     /// Of a produce, when its last batch was in the log, and when the last one was committed.
     committed: Cell<Option<(Instant, Instant)>>,
     /// Of a fetch.
     waited: Cell<Duration>,
-    answered: Cell<Instant>,
     /// Of the first part that failed.
-    error: Cell<ErrorClass>,
+    error: Cell<Option<ErrorClass>>,
 }
 
-impl Meter {
-    /// `received`: when its first byte came.
-    pub(super) fn start(server: &Rc<Server>, api_key: ApiKey, received: Instant) -> Rc<Meter> {
-        let now = server.handle.instant();
-        let meter = Meter {
-            server: server.clone(),
-            api: api(api_key),
-            received,
-            dispatched: now,
-            committed: Cell::new(None),
-            waited: Cell::new(Duration::ZERO),
-            answered: Cell::new(now),
-            error: Cell::new(ErrorClass::None),
-        };
-        meter.record(Stage::Receive, now.since(received));
-        server.handle.stats().requests_in_flight.add(1);
-        Rc::new(meter)
-    }
-
+impl Notes {
     /// A part of the answer carries this code.
     pub(super) fn code(&self, code: ErrorCode) {
-        if self.error.get() == ErrorClass::None {
-            self.error.set(errors::class(code));
+        let class = errors::class(code);
+        if self.error.get().is_none() && class != ErrorClass::None {
+            self.error.set(Some(class));
         }
     }
 
@@ -60,35 +50,55 @@ impl Meter {
     pub(super) fn waited(&self, wait: Duration) {
         self.waited.set(self.waited.get() + wait);
     }
+}
 
-    pub(super) fn answered(&self) {
-        let now = self.now();
-        self.answered.set(now);
+impl Meter {
+    /// `received`: when its first byte came.
+    pub(super) fn start(server: &Rc<Server>, api_key: ApiKey, received: Instant) -> Meter {
+        let now = server.handle.instant();
+        let meter = Meter {
+            server: server.clone(),
+            api: api(api_key),
+            received,
+            dispatched: now,
+            answered: now,
+            notes: server.notes.take(Notes::default()),
+        };
+        meter.record(Stage::Receive, now.since(received));
+        server.handle.stats().requests_in_flight.add(1);
+        meter
+    }
+
+    /// For whoever makes the answer.
+    pub(super) fn notes(&self) -> Recycled<Notes> {
+        self.notes.clone()
+    }
+
+    pub(super) fn answered(&mut self) {
+        let now = self.server.handle.instant();
+        self.answered = now;
         let mut since = self.dispatched;
-        if let Some((appended, committed)) = self.committed.get() {
+        if let Some((appended, committed)) = self.notes.committed.get() {
             // Among several batches one may be durable before another is in the log.
             let committed = committed.max(appended);
             self.record(Stage::Append, appended.since(since));
             self.record(Stage::Durable, committed.since(appended));
             since = committed;
         }
-        let waited = self.waited.get();
+        let waited = self.notes.waited.get();
         if !waited.is_zero() {
             self.record(Stage::Wait, waited);
         }
         self.record(Stage::Answer, now.since(since).saturating_sub(waited));
         let requests = &self.server.handle.stats().requests;
-        requests.at(self.api).at(self.error.get()).increment();
+        let error = self.notes.error.get().unwrap_or(ErrorClass::None);
+        requests.at(self.api).at(error).increment();
     }
 
     pub(super) fn sent(&self) {
-        let now = self.now();
-        self.record(Stage::Send, now.since(self.answered.get()));
+        let now = self.server.handle.instant();
+        self.record(Stage::Send, now.since(self.answered));
         self.record(Stage::Total, now.since(self.received));
-    }
-
-    pub(super) fn now(&self) -> Instant {
-        self.server.handle.instant()
     }
 
     fn record(&self, stage: Stage, took: Duration) {

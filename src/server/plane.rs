@@ -4,8 +4,12 @@ use super::admission::Admission;
 use super::budget::Budget;
 use super::connections::Connections;
 use super::fetch_sessions::FetchSessions;
+use super::handlers::produce::Producing;
 use super::inbound::READ_BYTES_MAX;
+use super::meter::Notes;
+use crate::base::recycler::Recycler;
 use crate::shard::ShardHandle;
+use crate::wire::frame::FrameMemory;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -24,6 +28,11 @@ pub(super) struct Server {
     pub(super) connections: Rc<Connections>,
     /// Where reads land before their length is known; used within one call only.
     pub(super) scratch: RefCell<Box<[u8]>>,
+    /// What answers are written into.
+    pub(super) frames: RefCell<FrameMemory>,
+    /// Memory of what every request, and every produce, needs until it is answered.
+    pub(super) notes: Recycler<Notes>,
+    pub(super) producing: Recycler<Option<Producing>>,
     pub(super) fetch_sessions: RefCell<FetchSessions>,
     /// Topics whose automatic creation this shard has asked for.
     pub(super) creating: RefCell<BTreeSet<String>>,
@@ -39,6 +48,9 @@ impl Server {
             decoded: Budget::new(bytes / 2),
             connections: Rc::default(),
             scratch: RefCell::new(vec![0; READ_BYTES_MAX].into_boxed_slice()),
+            frames: RefCell::default(),
+            notes: Recycler::default(),
+            producing: Recycler::default(),
             fetch_sessions: RefCell::new(fetch_sessions(&handle)),
             creating: RefCell::default(),
             handle,

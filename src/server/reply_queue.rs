@@ -8,18 +8,22 @@
 use super::admission::Claim;
 use super::budget::Permit;
 use super::dispatch::Order;
+use super::handlers::produce::Producing;
 use super::meter::Meter;
+use crate::base::recycler::Recycled;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// Unfinished answers that are polled in one turn; those behind them wait until one of these is finished, so a full
 /// pipeline costs a turn a bounded number of polls.
 const POLLED_AHEAD_MAX: usize = 16;
+/// Slices of most vectored writes.
+const WRITE_SLICES_MOSTLY: usize = 16;
 /// Slices of one vectored write; the kernel takes no more.
 const WRITE_SLICES_MAX: usize = 1_024;
 
@@ -55,6 +59,8 @@ pub(super) type PendingReply = Pin<Box<dyn Future<Output = Reply>>>;
 pub(super) enum Dispatched {
     Ready(Reply),
     Later(PendingReply),
+    /// What there is most of has memory of its own.
+    Produced(Recycled<Option<Producing>>),
 }
 
 /// What a request holds while it is worked on.
@@ -64,7 +70,7 @@ pub(super) struct InFlight {
     /// The request's memory, as it came and decoded; given back when the answer is known.
     pub(super) claim: Option<Claim>,
     pub(super) decoded: Option<Permit>,
-    pub(super) meter: Option<Rc<Meter>>,
+    pub(super) meter: Option<Meter>,
 }
 
 struct Slot {
@@ -83,7 +89,7 @@ struct Outgoing {
 /// What is over when the last byte of a frame has left.
 struct FrameEnd {
     order: Order,
-    meter: Option<Rc<Meter>>,
+    meter: Option<Meter>,
     /// Dropping it gives the memory of the answer back.
     _permit: Option<Permit>,
 }
@@ -109,7 +115,7 @@ impl ReplyQueue {
         self.alone += usize::from(request.order == Order::Alone);
         let answer_bytes = match &state {
             Dispatched::Ready(reply) => reply.bytes(),
-            Dispatched::Later(_) => 0,
+            Dispatched::Later(_) | Dispatched::Produced(_) => 0,
         };
         self.ready_bytes += answer_bytes;
         self.slots.push_back(Slot {
@@ -191,11 +197,11 @@ impl ReplyQueue {
 
     fn send_first(&mut self) {
         let slot = self.slots.pop_front().expect("the first slot was polled");
-        let request = slot.request;
+        let mut request = slot.request;
         self.ready_bytes -= slot.answer_bytes;
         self.request_bytes -= request.request_bytes;
         self.alone -= usize::from(request.order == Order::Alone);
-        if let Some(meter) = &request.meter {
+        if let Some(meter) = &mut request.meter {
             meter.answered();
         }
         let Dispatched::Ready(reply) = slot.state else {
@@ -230,7 +236,7 @@ impl ReplyQueue {
     }
 
     /// The bytes to write next, in order.
-    pub(super) fn slices(&self) -> Vec<IoSlice<'_>> {
+    pub(super) fn slices(&self) -> SmallVec<[IoSlice<'_>; WRITE_SLICES_MOSTLY]> {
         let pieces = self.outgoing.iter().take(WRITE_SLICES_MAX);
         pieces.map(|piece| IoSlice::new(&piece.bytes)).collect()
     }
@@ -257,14 +263,18 @@ impl ReplyQueue {
 impl Slot {
     /// Whether the answer is known.
     fn poll(&mut self, context: &mut Context<'_>) -> bool {
-        if let Dispatched::Later(future) = &mut self.state {
-            match future.as_mut().poll(context) {
-                Poll::Ready(reply) => {
-                    self.answer_bytes = reply.bytes();
-                    self.state = Dispatched::Ready(reply);
-                }
-                Poll::Pending => return false,
+        let polled = match &mut self.state {
+            Dispatched::Ready(_) => None,
+            Dispatched::Later(future) => Some(future.as_mut().poll(context)),
+            Dispatched::Produced(producing) => Some(Producing::poll(producing, context)),
+        };
+        match polled {
+            Some(Poll::Pending) => return false,
+            Some(Poll::Ready(reply)) => {
+                self.answer_bytes = reply.bytes();
+                self.state = Dispatched::Ready(reply);
             }
+            None => {}
         }
         self.request.claim = None;
         self.request.decoded = None;

@@ -3,8 +3,10 @@
 //! A call takes a block of tickets: the first is its own, the others belong to its items in order.
 
 use super::request::{Appended, DeleteRecordsError, ProduceError, Response};
+use crate::base::few::Few;
 use crate::base::ids::{ShardId, Ticket};
 use crate::base::offset::Offset;
+use smallvec::smallvec;
 use std::collections::BTreeMap;
 
 /// Whom to answer.
@@ -25,8 +27,8 @@ struct Call {
 
 /// What the items of a call are answered with; which kind, the first answer or the opener says.
 enum Answers {
-    Produce(Vec<Option<Result<Appended, ProduceError>>>),
-    DeleteRecords(Vec<Option<Result<Offset, DeleteRecordsError>>>),
+    Produce(Few<Option<Result<Appended, ProduceError>>>),
+    DeleteRecords(Few<Option<Result<Offset, DeleteRecordsError>>>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,8 +55,8 @@ impl Calls {
     pub(super) fn open(&mut self, call: Ticket, origin: Origin, kind: CallKind, count: usize) {
         assert!(count > 0, "a call without items has no last answer");
         let answers = match kind {
-            CallKind::Produce => Answers::Produce(vec![None; count]),
-            CallKind::DeleteRecords => Answers::DeleteRecords(vec![None; count]),
+            CallKind::Produce => Answers::Produce(smallvec![None; count]),
+            CallKind::DeleteRecords => Answers::DeleteRecords(smallvec![None; count]),
         };
         let call_state = Call {
             origin,
@@ -120,7 +122,7 @@ impl Call {
 
 impl Answers {
     fn into_response(self) -> Response {
-        fn all<T>(answers: Vec<Option<T>>) -> Vec<T> {
+        fn all<T>(answers: Few<Option<T>>) -> Few<T> {
             let all = answers.into_iter();
             all.map(|answer| answer.expect("none is missing")).collect()
         }
@@ -160,7 +162,7 @@ mod tests {
         let Response::DeleteRecords(answers) = finished.response else {
             panic!("{:?}", finished.response);
         };
-        assert_eq!(answers, [Ok(Offset(1)), Ok(Offset(2))]);
+        assert_eq!(answers[..], [Ok(Offset(1)), Ok(Offset(2))]);
         assert_eq!(calls.len(), 0);
     }
 

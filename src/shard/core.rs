@@ -3,7 +3,7 @@
 use super::alarms::Alarms;
 use super::calls::{Calls, Origin};
 use super::groups::Groups;
-use super::mailbox::{Mailbox, Message};
+use super::mailbox::{Mailbox, Message, Stopped};
 use super::metadata::Metadata;
 use super::parking::Parking;
 use super::producer_ids::ProducerIds;
@@ -105,7 +105,7 @@ impl Core {
         let class = class_of(&request);
         if to != self.id && self.tickets.in_flight(to, class) >= calls_max(class) {
             self.cells.mailbox_full.increment();
-            return Answer::ready(Response::Busy);
+            return self.tickets.answered(Response::Busy);
         }
         let (ticket, answer) = self.tickets.open(to, class);
         if to == self.id {
@@ -113,7 +113,7 @@ impl Core {
             return answer;
         }
         self.cells.hops.increment();
-        if let Err(_refused) = self.mailbox.send(to, Message::Request { ticket, request }) {
+        if let Err(Stopped) = self.mailbox.send(to, Message::Request { ticket, request }) {
             self.tickets.complete(ticket, Response::Stopping);
         }
         answer

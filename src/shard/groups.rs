@@ -5,6 +5,7 @@ use super::alarms::Alarm;
 use super::calls::Origin;
 use super::core::Core;
 use super::request::{CutAt, Image, ProduceError, ProduceItem, Request, Response};
+use crate::base::few::Few;
 use crate::base::ids::{PartitionId, Ticket};
 use crate::base::limits::{COLD_READ_BYTES, GROUP_WRITE_MS_MAX};
 use crate::base::offset::Offset;
@@ -244,7 +245,7 @@ impl Core {
             }
             Action::Trim { before } => {
                 let deadline = self.group_write_deadline();
-                let cuts = vec![(id, CutAt::Offset(before))];
+                let cuts = Few::from_buf([(id, CutAt::Offset(before))]);
                 drop(self.send(self.id, Request::DeleteRecords { cuts, deadline }));
             }
             Action::Answer { ticket, answer } => {
@@ -273,7 +274,7 @@ impl Core {
             now: Timestamp(0),
         };
         let batch = validate(batch, &rules).expect("a batch of our own is valid");
-        let items = vec![ProduceItem { partition, batch }];
+        let items = Few::from_buf([ProduceItem { partition, batch }]);
         let deadline = self.group_write_deadline();
         let answer = self
             .send(self.id, Request::Produce { items, deadline })

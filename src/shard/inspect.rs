@@ -2,14 +2,15 @@
 
 use super::core::Core;
 use super::request::{ActiveProducer, ProducersError, ReadError, Response};
+use crate::base::few::Few;
 use crate::base::ids::PartitionId;
 use crate::base::limits::PRODUCERS_DESCRIBED_MAX;
 use crate::partition;
 use crate::storage::runtime::Runtime;
 use std::rc::Rc;
 
-pub(super) async fn producers(core: Rc<Core>, wanted: Vec<PartitionId>) -> Response {
-    let mut answers = Vec::with_capacity(wanted.len());
+pub(super) async fn producers(core: Rc<Core>, wanted: Few<PartitionId>) -> Response {
+    let mut answers = Few::with_capacity(wanted.len());
     let mut room = PRODUCERS_DESCRIBED_MAX;
     for id in wanted {
         let found = producers_of(&core, id, room);
@@ -38,8 +39,8 @@ fn producers_of(
     }
 }
 
-pub(super) async fn log_bytes(core: Rc<Core>, wanted: Vec<PartitionId>) -> Response {
-    let mut answers = Vec::with_capacity(wanted.len());
+pub(super) async fn log_bytes(core: Rc<Core>, wanted: Few<PartitionId>) -> Response {
+    let mut answers = Few::with_capacity(wanted.len());
     for id in wanted {
         answers.push(match core.failed.get() {
             true => Err(ReadError::Offline),

@@ -32,6 +32,10 @@ pub(super) struct Mailbox {
     outboxes: Vec<Rc<Outbox>>,
 }
 
+/// Of the shard that a message was for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopped;
+
 /// Where one shard receives what `from` sends.
 pub(super) struct Receiver {
     pub(super) from: ShardId,
@@ -83,8 +87,8 @@ impl Mesh {
 }
 
 impl Mailbox {
-    /// Gives the message back when the other shard has stopped.
-    pub(super) fn send(&self, to: ShardId, message: Message) -> Result<(), Message> {
+    /// In the order of these calls.
+    pub(super) fn send(&self, to: ShardId, message: Message) -> Result<(), Stopped> {
         let to = usize::from(to.0);
         let outbox = &self.outboxes[to];
         if outbox.sending.get() || !outbox.waiting.borrow().is_empty() {
@@ -97,7 +101,7 @@ impl Mailbox {
                 outbox.push(message);
                 Ok(())
             }
-            Err(GlommioError::Closed(ResourceType::Channel(message))) => Err(message),
+            Err(GlommioError::Closed(ResourceType::Channel(_))) => Err(Stopped),
             Err(error) => panic!("a shard sends to other shards only: {error}"),
         }
     }

@@ -4,6 +4,7 @@ use super::core::Core;
 use super::request::{
     EpochEndOf, FetchPart, Fetched, FoundOffset, Isolation, OffsetOf, ReadError, Response,
 };
+use crate::base::few::Few;
 use crate::base::ids::PartitionId;
 use crate::base::offset::Offset;
 use crate::base::time::Timestamp;
@@ -71,10 +72,10 @@ impl Fetch {
 
 pub(super) async fn list_offsets(
     core: Rc<Core>,
-    queries: Vec<OffsetOf>,
+    queries: Few<OffsetOf>,
     isolation: Isolation,
 ) -> Response {
-    let mut answers = Vec::with_capacity(queries.len());
+    let mut answers = Few::with_capacity(queries.len());
     for query in queries {
         answers.push(list_offset(&core, query, isolation).await);
         core.runtime.yield_now().await;

@@ -4,6 +4,7 @@
 //! The answers to a list stand in the list's order.
 
 use crate::base::epoch::LeaderEpoch;
+use crate::base::few::Few;
 use crate::base::ids::{PartitionId, ProducerId, Ticket};
 use crate::base::offset::Offset;
 use crate::base::time::Instant;
@@ -24,7 +25,7 @@ pub enum Request {
     /// Answered when every batch is as durable as its topic asks, or refused. Past `deadline` the fate of what is
     /// not yet durable is answered as unknown.
     Produce {
-        items: Vec<ProduceItem>,
+        items: Few<ProduceItem>,
         deadline: Instant,
     },
     /// Reads what is there now; waiting for more is `AwaitData`.
@@ -48,18 +49,18 @@ pub enum Request {
     /// Ends the `AwaitData` of this ticket, if it still waits.
     Cancel(Ticket),
     ListOffsets {
-        queries: Vec<OffsetOf>,
+        queries: Few<OffsetOf>,
         isolation: Isolation,
     },
-    EpochEnds(Vec<EpochEndOf>),
+    EpochEnds(Few<EpochEndOf>),
     /// The idempotent producers that each partition remembers.
-    Producers(Vec<PartitionId>),
+    Producers(Few<PartitionId>),
     /// How many bytes each partition's log has.
-    LogBytes(Vec<PartitionId>),
+    LogBytes(Few<PartitionId>),
     /// How large and how full the volume of the data directory is.
     Space,
     DeleteRecords {
-        cuts: Vec<(PartitionId, CutAt)>,
+        cuts: Few<(PartitionId, CutAt)>,
         deadline: Instant,
     },
     /// To the coordinator of this partition of `__consumer_offsets`.
@@ -85,18 +86,18 @@ pub enum Request {
 
 #[derive(Debug)]
 pub enum Response {
-    Produce(Vec<Result<Appended, ProduceError>>),
+    Produce(Few<Result<Appended, ProduceError>>),
     Fetch(Vec<Result<Fetched, ReadError>>),
     DataReady,
     /// To `Cancel`, `Image` and `Removed`.
     Done,
-    ListOffsets(Vec<Result<FoundOffset, ReadError>>),
-    EpochEnds(Vec<Result<EpochEnd, ReadError>>),
-    Producers(Vec<Result<Vec<ActiveProducer>, ProducersError>>),
-    LogBytes(Vec<Result<u64, ReadError>>),
+    ListOffsets(Few<Result<FoundOffset, ReadError>>),
+    EpochEnds(Few<Result<EpochEnd, ReadError>>),
+    Producers(Few<Result<Vec<ActiveProducer>, ProducersError>>),
+    LogBytes(Few<Result<u64, ReadError>>),
     /// None: the disk does not say.
     Space(Option<DiskSpace>),
-    DeleteRecords(Vec<Result<Offset, DeleteRecordsError>>),
+    DeleteRecords(Few<Result<Offset, DeleteRecordsError>>),
     Group(Box<group::Answer>),
     ListGroups(Result<Vec<group::ListedGroup>, group::GroupError>),
     ProducerId(Result<ProducerId, ProposeError>),

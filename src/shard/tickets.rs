@@ -4,11 +4,11 @@
 
 use super::request::Response;
 use crate::base::ids::{ShardId, Ticket};
+use crate::base::recycler::{Recycled, Recycler};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// Bits of a ticket that count; the others name the shard, so that no two shards give the same one.
@@ -29,13 +29,14 @@ pub(super) struct Tickets {
     shard: ShardId,
     next: Cell<u64>,
     waiting: RefCell<BTreeMap<Ticket, Pending>>,
+    slots: Recycler<Slot>,
     in_flight: Vec<InFlight>,
 }
 
 struct Pending {
     to: ShardId,
     class: CallClass,
-    slot: Rc<Slot>,
+    slot: Recycled<Slot>,
 }
 
 #[derive(Default)]
@@ -52,7 +53,7 @@ struct Slot {
 }
 
 /// The answer to a request, in whatever order it comes. Dropping it only loses interest.
-pub struct Answer(Rc<Slot>);
+pub struct Answer(Recycled<Slot>);
 
 impl Tickets {
     pub(super) fn new(shard: ShardId, shards: u16) -> Tickets {
@@ -60,6 +61,7 @@ impl Tickets {
             shard,
             next: Cell::new(0),
             waiting: RefCell::default(),
+            slots: Recycler::default(),
             in_flight: (0..shards).map(|_| InFlight::default()).collect(),
         }
     }
@@ -92,7 +94,7 @@ impl Tickets {
     /// Opens a place for the answer under a new ticket.
     pub(super) fn open(&self, to: ShardId, class: CallClass) -> (Ticket, Answer) {
         let ticket = self.next();
-        let slot = Rc::new(Slot::default());
+        let slot = self.slots.take(Slot::default());
         let pending = Pending {
             to,
             class,
@@ -102,6 +104,13 @@ impl Tickets {
         let counter = self.counter(to, class);
         counter.set(counter.get() + 1);
         (ticket, Answer(slot))
+    }
+
+    /// An answer that is there already.
+    pub(super) fn answered(&self, response: Response) -> Answer {
+        let slot = self.slots.take(Slot::default());
+        slot.fill(response);
+        Answer(slot)
     }
 
     /// Brings an answer. Every ticket is answered once.
@@ -142,12 +151,6 @@ impl Slot {
 }
 
 impl Answer {
-    pub(super) fn ready(response: Response) -> Answer {
-        let slot = Slot::default();
-        slot.fill(response);
-        Answer(Rc::new(slot))
-    }
-
     /// The answer, if it is there already.
     pub fn try_take(&self) -> Option<Response> {
         self.0.response.take()

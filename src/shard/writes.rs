@@ -4,6 +4,7 @@ use super::alarms::Alarm;
 use super::calls::{CallKind, ItemAnswer, Origin};
 use super::core::{Core, ParkedBatch};
 use super::request::{CutAt, DeleteRecordsError, ProduceError, ProduceItem, Response};
+use crate::base::few::Few;
 use crate::base::ids::{PartitionId, Ticket};
 use crate::base::limits::ADMISSION_WAIT_MS_MAX;
 use crate::base::offset::Offset;
@@ -14,9 +15,9 @@ use crate::storage::runtime::Runtime;
 use std::time::Duration;
 
 impl Core {
-    pub(super) fn produce(&self, origin: Origin, items: Vec<ProduceItem>, deadline: Instant) {
+    pub(super) fn produce(&self, origin: Origin, items: Few<ProduceItem>, deadline: Instant) {
         if items.is_empty() {
-            return self.reply(origin, Response::Produce(Vec::new()));
+            return self.reply(origin, Response::Produce(Few::new()));
         }
         let tickets = self.open_call(origin, CallKind::Produce, items.len());
         for (item, ProduceItem { partition, batch }) in tickets.zip(items) {
@@ -44,11 +45,11 @@ impl Core {
     pub(super) fn delete_records(
         &self,
         origin: Origin,
-        cuts: Vec<(PartitionId, CutAt)>,
+        cuts: Few<(PartitionId, CutAt)>,
         deadline: Instant,
     ) {
         if cuts.is_empty() {
-            return self.reply(origin, Response::DeleteRecords(Vec::new()));
+            return self.reply(origin, Response::DeleteRecords(Few::new()));
         }
         let tickets = self.open_call(origin, CallKind::DeleteRecords, cuts.len());
         for (ticket, (id, at)) in tickets.zip(cuts) {

@@ -3,6 +3,7 @@
 use super::primitive::{Decode, DecodeError, Encode, RawTaggedField, Reader, Writer};
 use super::version::ApiKey;
 use crate::base::ids::Uuid;
+use bytestring::ByteString;
 
 pub(super) fn refuse_other_versions(api_key: ApiKey, version: i16) -> Result<(), DecodeError> {
     if api_key.api().decodable.contains(version) {
@@ -19,11 +20,11 @@ pub(super) fn decode_topic(
     reader: &mut Reader,
     flexible: bool,
     version: i16,
-) -> Result<(String, Uuid), DecodeError> {
+) -> Result<(ByteString, Uuid), DecodeError> {
     if version >= TOPIC_IDS_FROM {
-        Ok((String::new(), reader.uuid()?))
+        Ok((ByteString::new(), reader.uuid()?))
     } else {
-        Ok((reader.string(flexible)?, Uuid::ZERO))
+        Ok((reader.text(flexible)?, Uuid::ZERO))
     }
 }
 

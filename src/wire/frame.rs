@@ -1,6 +1,6 @@
 //! Frames: four bytes of length, then header and body.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::header::{RequestHeader, ResponseHeader};
 use super::primitive::{Encode, Writer};
@@ -13,6 +13,12 @@ pub const REQUEST_BYTES_MIN: usize = 10;
 /// What a frame has room for from the start, foreign bytes not counted: the requests and answers of Produce and Fetch
 /// for one partition never grow.
 const FRAME_FIRST_BYTES: usize = 256;
+/// Frames that share memory; the last of them that is let go frees it.
+const FRAMES_TOGETHER_BYTES: usize = 4 * 1024;
+
+/// Memory for the frames that leave, many in one piece: an answer is small.
+#[derive(Default)]
+pub struct FrameMemory(BytesMut);
 
 /// A length that is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +46,29 @@ pub fn request_length(
     }
 }
 
+impl FrameMemory {
+    /// Like [`response_frame`].
+    pub fn response_frame(
+        &mut self,
+        api_key: ApiKey,
+        api_version: i16,
+        correlation_id: i32,
+        body: &(impl Encode + ?Sized),
+    ) -> Bytes {
+        if self.0.capacity() < FRAME_FIRST_BYTES {
+            self.0 = BytesMut::with_capacity(FRAMES_TOGETHER_BYTES);
+        }
+        let begun = std::mem::take(&mut self.0);
+        let frame = response(begun, api_key, api_version, correlation_id, body);
+        let (frame, rest) = frame.into_bytes_and_memory();
+        // Small frames must not keep the memory of a large one.
+        if frame.len() <= FRAMES_TOGETHER_BYTES {
+            self.0 = rest;
+        }
+        frame
+    }
+}
+
 /// An answer as it goes onto the socket, its length in front.
 pub fn response_frame(
     api_key: ApiKey,
@@ -47,7 +76,8 @@ pub fn response_frame(
     correlation_id: i32,
     body: &(impl Encode + ?Sized),
 ) -> Bytes {
-    response(api_key, api_version, correlation_id, body).into_bytes()
+    let begun = BytesMut::with_capacity(FRAME_FIRST_BYTES);
+    response(begun, api_key, api_version, correlation_id, body).into_bytes()
 }
 
 /// Like [`response_frame`], in pieces for one vectored write: record bytes stay where they are.
@@ -57,10 +87,12 @@ pub fn response_pieces(
     correlation_id: i32,
     body: &(impl Encode + ?Sized),
 ) -> Vec<Bytes> {
-    response(api_key, api_version, correlation_id, body).into_pieces()
+    let begun = BytesMut::with_capacity(FRAME_FIRST_BYTES);
+    response(begun, api_key, api_version, correlation_id, body).into_pieces()
 }
 
 fn response(
+    memory: BytesMut,
     api_key: ApiKey,
     api_version: i16,
     correlation_id: i32,
@@ -70,7 +102,7 @@ fn response(
         correlation_id,
         unknown_tagged_fields: Vec::new(),
     };
-    framed(|writer| {
+    framed(memory, |writer| {
         header.encode(writer, ResponseHeader::version(api_key, api_version));
         body.encode(writer, api_version);
     })
@@ -78,15 +110,15 @@ fn response(
 
 /// A question as it goes onto the socket, its length in front.
 pub fn request_frame(header: &RequestHeader, body: &(impl Encode + ?Sized)) -> Bytes {
-    let frame = framed(|writer| {
+    let frame = framed(BytesMut::with_capacity(FRAME_FIRST_BYTES), |writer| {
         header.encode(writer);
         body.encode(writer, header.api_version);
     });
     frame.into_bytes()
 }
 
-fn framed(write: impl FnOnce(&mut Writer)) -> Writer {
-    let mut writer = Writer::with_capacity(FRAME_FIRST_BYTES);
+fn framed(memory: BytesMut, write: impl FnOnce(&mut Writer)) -> Writer {
+    let mut writer = Writer::into_memory(memory);
     writer.int32(0);
     write(&mut writer);
     let bytes = writer.len() - FRAME_LENGTH_BYTES;

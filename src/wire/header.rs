@@ -6,13 +6,14 @@
 
 use super::primitive::{Decode, DecodeError, Encode, RawTaggedField, Reader, Writer};
 use super::version::ApiKey;
+use bytestring::ByteString;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestHeader {
     pub api_key: ApiKey,
     pub api_version: i16,
     pub correlation_id: i32,
-    pub client_id: Option<String>,
+    pub client_id: Option<ByteString>,
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
@@ -43,7 +44,7 @@ impl RequestHeader {
         };
         let api_key = ApiKey::from_number(number).ok_or(unknown)?;
         let correlation_id = reader.int32()?;
-        let client_id = reader.nullable_string(false)?;
+        let client_id = reader.nullable_text(false)?;
         let flexible = api_key.is_flexible(api_version);
         let unknown_tagged_fields = reader.unknown_tagged_fields(flexible)?;
         Ok(RequestHeader {

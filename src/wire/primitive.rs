@@ -7,7 +7,9 @@
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use bytestring::ByteString;
 
+use crate::base::few::Few;
 use crate::base::ids::Uuid;
 use crate::base::limits::{
     ARRAY_FIRST_ALLOCATION, REQUEST_ELEMENTS_MAX, TAGGED_FIELD_BYTES_MAX, TAGGED_FIELDS_MAX,
@@ -230,19 +232,26 @@ impl Reader {
     }
 
     pub fn nullable_string(&mut self, flexible: bool) -> Result<Option<String>, DecodeError> {
-        let length = if flexible {
-            self.compact_length()?
-        } else {
-            i32::from(self.int16()?)
-        };
-        if length > STRING_BYTES_MAX as i32 {
-            return Err(DecodeError::InvalidLength { length });
-        }
-        let Some(length) = not_null(length)? else {
+        let Some(length) = self.string_length(flexible)? else {
             return Ok(None);
         };
         let text = std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::InvalidUtf8)?;
         Ok(Some(text.to_owned()))
+    }
+
+    /// A string that shares the frame's memory.
+    pub fn text(&mut self, flexible: bool) -> Result<ByteString, DecodeError> {
+        self.nullable_text(flexible)?
+            .ok_or(DecodeError::UnexpectedNull)
+    }
+
+    /// Like [`Reader::text`].
+    pub fn nullable_text(&mut self, flexible: bool) -> Result<Option<ByteString>, DecodeError> {
+        let Some(length) = self.string_length(flexible)? else {
+            return Ok(None);
+        };
+        let text = ByteString::try_from(self.shared(length)?);
+        text.map(Some).map_err(|_| DecodeError::InvalidUtf8)
     }
 
     pub fn bytes(&mut self, flexible: bool) -> Result<Bytes, DecodeError> {
@@ -278,6 +287,43 @@ impl Reader {
         least_bytes: usize,
         mut element: impl FnMut(&mut Reader) -> Result<T, DecodeError>,
     ) -> Result<Option<Vec<T>>, DecodeError> {
+        let Some(count) = self.count(flexible, least_bytes)? else {
+            return Ok(None);
+        };
+        let mut array = Vec::with_capacity(count.min(ARRAY_FIRST_ALLOCATION));
+        for index in 0..count {
+            if index == ARRAY_FIRST_ALLOCATION {
+                // So many were there; the rest costs no more per byte of the frame.
+                array.reserve_exact(count - index);
+            }
+            array.push(element(self)?);
+        }
+        Ok(Some(array))
+    }
+
+    /// Like [`Reader::array`], of mostly one element.
+    pub fn few<T>(
+        &mut self,
+        flexible: bool,
+        least_bytes: usize,
+        mut element: impl FnMut(&mut Reader) -> Result<T, DecodeError>,
+    ) -> Result<Few<T>, DecodeError> {
+        let count = self.count(flexible, least_bytes)?;
+        let count = count.ok_or(DecodeError::UnexpectedNull)?;
+        let mut few = Few::new();
+        for index in 0..count {
+            match index {
+                1 => few.reserve_exact(count.min(ARRAY_FIRST_ALLOCATION) - index),
+                ARRAY_FIRST_ALLOCATION => few.reserve_exact(count - index),
+                _ => {}
+            }
+            few.push(element(self)?);
+        }
+        Ok(few)
+    }
+
+    /// How many elements follow, if they could be there; none is null.
+    fn count(&mut self, flexible: bool, least_bytes: usize) -> Result<Option<usize>, DecodeError> {
         let count = if flexible {
             self.compact_length()?
         } else {
@@ -291,15 +337,7 @@ impl Reader {
             return Err(DecodeError::Truncated { wanted, remaining });
         }
         self.count_elements(count)?;
-        let mut array = Vec::with_capacity(count.min(ARRAY_FIRST_ALLOCATION));
-        for index in 0..count {
-            if index == ARRAY_FIRST_ALLOCATION {
-                // So many were there; the rest costs no more per byte of the frame.
-                array.reserve_exact(count - index);
-            }
-            array.push(element(self)?);
-        }
-        Ok(Some(array))
+        Ok(Some(count))
     }
 
     /// A struct, or a negative byte in its place.
@@ -361,6 +399,19 @@ impl Reader {
         i32::try_from(i64::from(encoded) - 1).map_err(|_| DecodeError::InvalidVarint)
     }
 
+    /// None is null.
+    fn string_length(&mut self, flexible: bool) -> Result<Option<usize>, DecodeError> {
+        let length = if flexible {
+            self.compact_length()?
+        } else {
+            i32::from(self.int16()?)
+        };
+        if length > STRING_BYTES_MAX as i32 {
+            return Err(DecodeError::InvalidLength { length });
+        }
+        not_null(length)
+    }
+
     fn count_elements(&mut self, count: usize) -> Result<(), DecodeError> {
         let left = self.elements_left.checked_sub(count);
         self.elements_left = left.ok_or(DecodeError::TooManyElements)?;
@@ -419,10 +470,11 @@ impl Writer {
         Writer::default()
     }
 
-    /// With room for so many bytes of its own; more grow it.
-    pub fn with_capacity(bytes: usize) -> Writer {
+    /// Into this memory, which is empty; what it has no room for grows it.
+    pub fn into_memory(buffer: BytesMut) -> Writer {
+        assert!(buffer.is_empty(), "a frame begins at its beginning");
         Writer {
-            buffer: BytesMut::with_capacity(bytes),
+            buffer,
             ..Writer::default()
         }
     }
@@ -452,10 +504,15 @@ impl Writer {
 
     /// The frame in one piece.
     pub fn into_bytes(self) -> Bytes {
+        self.into_bytes_and_memory().0
+    }
+
+    /// The frame in one piece, and what is left of the memory it was written into.
+    pub fn into_bytes_and_memory(mut self) -> (Bytes, BytesMut) {
         if self.cuts.is_empty() {
-            return self.buffer.freeze();
+            return (self.buffer.split().freeze(), self.buffer);
         }
-        self.into_pieces().concat().into()
+        (self.into_pieces().concat().into(), BytesMut::new())
     }
 
     /// Overwrites four bytes of what was encoded, counted without foreign bytes.

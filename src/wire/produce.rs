@@ -4,10 +4,12 @@
 //! by id.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::data_path::{decode_topic, encode_topic, refuse_other_versions};
 use super::primitive::{Decode, DecodeError, Encode, RawTaggedField, Reader, Writer};
 use super::version::ApiKey;
+use crate::base::few::Few;
 use crate::base::ids::Uuid;
 
 pub use super::data_path::{LeaderIdAndEpoch, NodeEndpoint};
@@ -21,15 +23,15 @@ pub struct ProduceRequest {
     /// 0 wants no answer, 1 and -1 wait for the commit.
     pub acks: i16,
     pub timeout_ms: i32,
-    pub topic_data: Vec<TopicProduceData>,
+    pub topic_data: Few<TopicProduceData>,
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TopicProduceData {
-    pub name: String,
+    pub name: ByteString,
     pub topic_id: Uuid,
-    pub partition_data: Vec<PartitionProduceData>,
+    pub partition_data: Few<PartitionProduceData>,
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
@@ -59,7 +61,7 @@ impl Decode for ProduceRequest {
             transactional_id: reader.nullable_string(flexible)?,
             acks: reader.int16()?,
             timeout_ms: reader.int32()?,
-            topic_data: reader.array(flexible, 3, |reader| Decode::decode(reader, version))?,
+            topic_data: reader.few(flexible, 3, |reader| Decode::decode(reader, version))?,
             unknown_tagged_fields: reader.unknown_tagged_fields(flexible)?,
         })
     }
@@ -72,7 +74,7 @@ impl Decode for TopicProduceData {
         Ok(TopicProduceData {
             name,
             topic_id,
-            partition_data: reader.array(flexible, 5, |reader| Decode::decode(reader, version))?,
+            partition_data: reader.few(flexible, 5, |reader| Decode::decode(reader, version))?,
             unknown_tagged_fields: reader.unknown_tagged_fields(flexible)?,
         })
     }
@@ -125,7 +127,7 @@ impl Encode for PartitionProduceData {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ProduceResponse {
-    pub responses: Vec<TopicProduceResponse>,
+    pub responses: Few<TopicProduceResponse>,
     pub throttle_time_ms: i32,
     /// Where the leaders named in `current_leader` are dialled.
     pub node_endpoints: Vec<NodeEndpoint>,
@@ -134,9 +136,9 @@ pub struct ProduceResponse {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TopicProduceResponse {
-    pub name: String,
+    pub name: ByteString,
     pub topic_id: Uuid,
-    pub partition_responses: Vec<PartitionProduceResponse>,
+    pub partition_responses: Few<PartitionProduceResponse>,
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
@@ -182,7 +184,7 @@ impl Decode for ProduceResponse {
         refuse_other_versions(ApiKey::Produce, version)?;
         let flexible = version >= FLEXIBLE_FROM;
         let mut response = ProduceResponse {
-            responses: reader.array(flexible, 3, |reader| Decode::decode(reader, version))?,
+            responses: reader.few(flexible, 3, |reader| Decode::decode(reader, version))?,
             throttle_time_ms: reader.int32()?,
             ..ProduceResponse::default()
         };
@@ -207,7 +209,7 @@ impl Decode for TopicProduceResponse {
             name,
             topic_id,
             partition_responses: reader
-                .array(flexible, 22, |reader| Decode::decode(reader, version))?,
+                .few(flexible, 22, |reader| Decode::decode(reader, version))?,
             unknown_tagged_fields: reader.unknown_tagged_fields(flexible)?,
         })
     }

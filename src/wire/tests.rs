@@ -1,11 +1,15 @@
 use bytes::Bytes;
 
 use super::fetch::{FetchResponse, FetchableTopicResponse, PartitionData, RecordPieces};
-use super::frame::{FrameError, request_frame, request_length, response_frame, response_pieces};
+use super::frame::{
+    FrameError, FrameMemory, request_frame, request_length, response_frame, response_pieces,
+};
 use super::header::{HeaderError, RequestHeader};
 use super::messages::delete_groups::DeleteGroupsRequest;
 use super::messages::metadata::MetadataResponse;
-use super::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use super::produce::{
+    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
+};
 use super::version::advertised;
 use super::{ApiKey, Decode, DecodeError, RawTaggedField, Reader, Writer, decode_body};
 use crate::base::limits::{TAGGED_FIELD_BYTES_MAX, TAGGED_FIELDS_MAX};
@@ -36,11 +40,11 @@ fn produced_records_are_slices_of_the_frame() {
         ..Default::default()
     };
     let topic = TopicProduceData {
-        partition_data: vec![data],
+        partition_data: [data].into(),
         ..Default::default()
     };
     let request = ProduceRequest {
-        topic_data: vec![topic],
+        topic_data: [topic].into(),
         ..Default::default()
     };
     for version in [3, 13] {
@@ -278,4 +282,28 @@ fn a_count_is_not_believed_before_the_bytes_are_there() {
             remaining: 0
         })
     );
+}
+
+#[test]
+fn small_answers_share_memory_and_a_large_one_leaves_none_behind() {
+    let mut memory = FrameMemory::default();
+    let mut answer = |name: String| {
+        let response = ProduceResponse {
+            responses: [TopicProduceResponse {
+                name: name.into(),
+                ..TopicProduceResponse::default()
+            }]
+            .into(),
+            ..ProduceResponse::default()
+        };
+        let frame = memory.response_frame(ApiKey::Produce, 9, 5, &response);
+        assert_eq!(frame, response_frame(ApiKey::Produce, 9, 5, &response));
+        frame
+    };
+    let (first, second) = (answer("a".into()), answer("b".into()));
+    assert_eq!(first.as_ptr_range().end, second.as_ptr());
+    let large = answer("l".repeat(30_000));
+    let next = answer("n".into());
+    assert!(!large.as_ptr_range().contains(&next.as_ptr()));
+    assert_ne!(large.as_ptr_range().end, next.as_ptr());
 }

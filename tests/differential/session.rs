@@ -244,7 +244,7 @@ impl Client<'_> {
             api_key: api,
             api_version: version,
             correlation_id: self.correlation,
-            client_id: Some(CLIENT.to_owned()),
+            client_id: Some(CLIENT.into()),
             unknown_tagged_fields: Vec::new(),
         };
         let frame = frame(&header);

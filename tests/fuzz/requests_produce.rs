@@ -12,14 +12,14 @@ impl Cases<'_> {
         fn part(request: &mut ProduceRequest) -> &mut PartitionProduceData {
             &mut request.topic_data[0].partition_data[0]
         }
-        let [known, unknown] = self.topics(13);
+        let [known, unknown] = self.topics(13).map(|(name, id)| (name.into(), id));
         let records = Some(batch(|_| {}).into());
         let data = PartitionProduceData {
             records,
             ..Default::default()
         };
         let topic = TopicProduceData {
-            partition_data: vec![data],
+            partition_data: [data].into(),
             ..Default::default()
         };
         let nothing = ProduceRequest {
@@ -28,7 +28,7 @@ impl Cases<'_> {
             ..Default::default()
         };
         let mut good = ProduceRequest {
-            topic_data: vec![topic],
+            topic_data: [topic].into(),
             ..nothing.clone()
         };
         (good.topic_data[0].name, good.topic_data[0].topic_id) = known;

@@ -26,9 +26,10 @@ use ottla::wire::messages::init_producer_id::InitProducerIdResponse;
 use ottla::wire::version::APIS;
 use ottla::wire::{ApiKey, Decode, DecodeError, Encode, ErrorCode, Reader, Writer};
 
-/// What decoding may allocate per byte of input. A group of three bytes in a ListGroups answer is a struct of 120, an
-/// array that outgrows its first allocation is copied once, and each array of a nest may claim the same bytes.
-const BYTES_PER_BYTE_MAX: usize = 100;
+/// What decoding may allocate per byte of input. A topic of three bytes in a Produce answer is a struct of 224, with room
+/// for one partition; an array that outgrows its first allocation is copied once, and each array of a nest may claim the
+/// same bytes.
+const BYTES_PER_BYTE_MAX: usize = 120;
 
 const DIRECTIONS: [Direction; 2] = [Direction::Request, Direction::Response];
 

@@ -75,7 +75,7 @@ fn of_records() -> Vec<(&'static str, Ask)> {
         ("Produce", |client| {
             let mut request = produce_request("crowd", 0, Vec::new(), -1);
             let partition = request.topic_data[0].partition_data[0].clone();
-            request.topic_data[0].partition_data = vec![partition; ELEMENTS];
+            request.topic_data[0].partition_data = vec![partition; ELEMENTS].into();
             crowd(client, &request, 9);
         }),
     ]

@@ -168,7 +168,7 @@ fn request_headers_agree_with_the_oracle() {
                 api_key,
                 api_version,
                 correlation_id: -7,
-                client_id: client_id.clone(),
+                client_id: client_id.as_deref().map(Into::into),
                 unknown_tagged_fields: unknown(version == 2),
             };
             let mut writer = Writer::new();

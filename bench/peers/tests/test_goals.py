@@ -112,6 +112,10 @@ class Runs(unittest.TestCase):
         with self.assertRaises(SystemExit):
             cases.named(["none-such"])
 
+    def test_others_run_beside_the_standard_ones_when_asked_for(self):
+        beside = set(cases.named([], ["ten-minutes"])) - set(cases.named([]))
+        self.assertEqual([case.name for case in beside], ["ten-minutes"])
+
     def test_every_round_begins_with_another_taker(self):
         self.assertEqual([rounds.rotated(("o", "m", "Kc"), number) for number in (1, 2, 4)],
                          [("o", "m", "Kc"), ("m", "Kc", "o"), ("o", "m", "Kc")])

@@ -21,7 +21,7 @@ QUIET = idle.Quiet(foreign=0.0, steal=0.0, disk=0.0, busiest="")
 DISTURBED = idle.Quiet(foreign=0.5, steal=0.0, disk=0.0, busiest="cc1")
 
 
-def taken(quiets, outcomes, allow_busy=False):
+def taken(quiets, outcomes, allow_busy=False, case=CASE):
     """One measurement in a world where the attempts come out like this, and how many attempts it took."""
     watches = iter(quiets)
     with contextlib.ExitStack() as stack:
@@ -29,7 +29,7 @@ def taken(quiets, outcomes, allow_busy=False):
         stack.enter_context(mock.patch.object(idle, "wait", lambda *_: []))
         stack.enter_context(mock.patch.object(idle, "Watch", lambda _: mock.Mock(end=lambda: next(watches))))
         measured = stack.enter_context(mock.patch.object(measure, "measure", side_effect=outcomes))
-        row = rounds.one(None, CASE, "o", 1, "vda", allow_busy)
+        row = rounds.one(None, case, "o", 1, "vda", allow_busy)
     return row, measured.call_count
 
 
@@ -51,6 +51,18 @@ class Attempts(unittest.TestCase):
         row, attempts = taken([DISTURBED] * 3, [outcome() for _ in range(3)])
         self.assertEqual((row["state"], attempts), ("busy", rounds.ATTEMPTS_MAX))
         self.assertIn("most of it cc1", row["why"][0])
+
+    def test_what_lasts_is_taken_once(self):
+        row, attempts = taken([DISTURBED], [outcome()], case=cases.by_name("ten-minutes"))
+        self.assertEqual((row["state"], attempts), ("busy", 1))
+        ran = []
+        with mock.patch.object(rounds, "one", lambda _, case, taker, number, *__: ran.append((case.name, number)) or
+                               {"state": "counts", "metrics": {}, "round": number, "case": case.name, "taker": taker}), \
+                contextlib.redirect_stdout(io.StringIO()):
+            bench = mock.Mock(scale=measure.MEASURE)
+            rounds.run(bench, [cases.by_name("disk"), cases.by_name("ten-minutes")], mock.Mock(), "vda", False)
+        self.assertEqual({number for name, number in ran if name == "ten-minutes"}, {1})
+        self.assertEqual({number for name, number in ran if name == "disk"}, {1, 2, 3, 4, 5})
 
     def test_a_void_run_is_taken_again(self):
         row, attempts = taken([QUIET, QUIET], [outcome(void=["late"]), outcome()])

@@ -66,17 +66,19 @@ mod tests {
     #[test]
     fn it_agrees_with_the_codec_in_every_version() {
         let answer = ProduceResponse {
-            responses: vec![TopicProduceResponse {
-                name: "a-topic".repeat(20),
-                partition_responses: vec![PartitionProduceResponse {
+            responses: [TopicProduceResponse {
+                name: "a-topic".repeat(20).into(),
+                partition_responses: [PartitionProduceResponse {
                     index: 4,
                     error_code: 7,
                     base_offset: 1 << 40,
                     error_message: Some("why".into()),
                     ..PartitionProduceResponse::default()
-                }],
+                }]
+                .into(),
                 ..TopicProduceResponse::default()
-            }],
+            }]
+            .into(),
             ..ProduceResponse::default()
         };
         for version in 3..=12 {

@@ -372,15 +372,17 @@ fn frame(recipe: &Recipe, partition: usize, correlation: i32, batch: Bytes) -> B
     let request = ProduceRequest {
         acks: recipe.acks,
         timeout_ms: PRODUCE_TIMEOUT_MS,
-        topic_data: vec![TopicProduceData {
-            name: recipe.topic.clone(),
-            partition_data: vec![PartitionProduceData {
+        topic_data: [TopicProduceData {
+            name: recipe.topic.as_str().into(),
+            partition_data: [PartitionProduceData {
                 index: partition as i32,
                 records: Some(batch),
                 ..PartitionProduceData::default()
-            }],
+            }]
+            .into(),
             ..TopicProduceData::default()
-        }],
+        }]
+        .into(),
         ..ProduceRequest::default()
     };
     request_frame(&header, &request)

@@ -266,15 +266,17 @@ impl<'a> Sender<'a> {
         ProduceRequest {
             acks: self.acks,
             timeout_ms: self.client.timeout_ms(),
-            topic_data: vec![TopicProduceData {
-                name: self.topic.clone(),
-                partition_data: vec![PartitionProduceData {
+            topic_data: [TopicProduceData {
+                name: self.topic.as_str().into(),
+                partition_data: [PartitionProduceData {
                     index: batch.partition,
                     records: Some(batch.body.clone()),
                     ..PartitionProduceData::default()
-                }],
+                }]
+                .into(),
                 ..TopicProduceData::default()
-            }],
+            }]
+            .into(),
             ..ProduceRequest::default()
         }
     }

@@ -1,13 +1,14 @@
 //! Items of one request on their way to the shards that own them, and their results on the way back.
 
+use crate::base::few::Few;
 use crate::base::ids::ShardId;
 use crate::server::errors::Unanswered;
 use crate::shard::request::{Request, Response};
 use crate::shard::{Answer, ShardHandle};
-use smallvec::{SmallVec, smallvec};
-
-/// Most requests concern one partition.
-type Few<T> = SmallVec<[T; 1]>;
+use smallvec::smallvec;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 /// Items by shard, each with the place of its result in the answer.
 pub(super) struct ByShard<Item, Place>(Few<Part<Item, Place>>);
@@ -15,7 +16,7 @@ pub(super) struct ByShard<Item, Place>(Few<Part<Item, Place>>);
 /// What one shard gets.
 struct Part<Item, Place> {
     shard: ShardId,
-    items: Vec<Item>,
+    items: Few<Item>,
     places: Few<Place>,
 }
 
@@ -35,7 +36,7 @@ impl<Item, Place> ByShard<Item, Place> {
                 part.places.push(place);
             }
             None => {
-                let (items, places) = (vec![item], smallvec![place]);
+                let (items, places) = (smallvec![item], smallvec![place]);
                 let part = Part {
                     shard,
                     items,
@@ -54,7 +55,7 @@ impl<Item, Place> ByShard<Item, Place> {
     pub(super) fn send(
         self,
         handle: &ShardHandle,
-        mut request: impl FnMut(Vec<Item>) -> Request,
+        mut request: impl FnMut(Few<Item>) -> Request,
     ) -> Sent<Place> {
         let parts = self.0.into_iter();
         let sent = parts.map(|part| (handle.send(part.shard, request(part.items)), part.places));
@@ -63,14 +64,27 @@ impl<Item, Place> ByShard<Item, Place> {
 }
 
 impl<Place> Sent<Place> {
-    /// Hands each item's result to `place`. `results` takes the list out of the right kind of answer.
+    /// Hands each item's result to `put`. `results` takes the list out of the right kind of answer.
     pub(super) async fn collect<Found>(
-        self,
-        results: impl Fn(Response) -> Result<Vec<Found>, Response>,
+        mut self,
+        results: impl Fn(Response) -> Result<Few<Found>, Response>,
         mut put: impl FnMut(Place, Result<Found, Unanswered>),
     ) {
-        for (answer, places) in self.0 {
-            let found = match results(answer.await) {
+        poll_fn(|context| self.poll_collect(context, &results, &mut put)).await;
+    }
+
+    /// Like [`Sent::collect`]; ready when every shard has answered.
+    pub(super) fn poll_collect<Found>(
+        &mut self,
+        context: &mut Context<'_>,
+        results: impl Fn(Response) -> Result<Few<Found>, Response>,
+        mut put: impl FnMut(Place, Result<Found, Unanswered>),
+    ) -> Poll<()> {
+        while let Some((answer, places)) = self.0.last_mut() {
+            let response = ready!(Pin::new(answer).poll(context));
+            let places = std::mem::take(places);
+            self.0.pop();
+            let found = match results(response) {
                 Ok(found) if found.len() == places.len() => Ok(found),
                 Ok(_) => Err(Unanswered::Mismatch),
                 Err(other) => Err(Unanswered::from(other)),
@@ -83,6 +97,7 @@ impl<Place> Sent<Place> {
                 Err(reason) => places.into_iter().for_each(|place| put(place, Err(reason))),
             }
         }
+        Poll::Ready(())
     }
 }
 
@@ -91,7 +106,7 @@ macro_rules! results_of {
     ($name:ident, $variant:ident, $found:ty) => {
         fn $name(
             response: crate::shard::request::Response,
-        ) -> Result<Vec<$found>, crate::shard::request::Response> {
+        ) -> Result<crate::base::few::Few<$found>, crate::shard::request::Response> {
             match response {
                 crate::shard::request::Response::$variant(found) => Ok(found),
                 other => Err(other),

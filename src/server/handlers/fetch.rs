@@ -147,10 +147,10 @@ impl Fetch {
             let parked = self.park(&found);
             // What waits holds no record bytes.
             drop((found, permit));
-            let since = self.call.meter.now();
+            let since = self.handle().instant();
             parked.await;
-            let now = self.call.meter.now();
-            self.call.meter.waited(now.since(since));
+            let now = self.handle().instant();
+            self.call.notes.waited(now.since(since));
             (permit, asked) = self.permit_and_ask().await;
         }
     }

@@ -35,6 +35,7 @@ fn command(call: &Call, request: JoinGroupRequest) -> Command {
         -1 => request.session_timeout_ms,
         given => given,
     };
+    let peer = &call.peer;
     let protocols = request.protocols.into_iter();
     let protocols = protocols.map(|protocol| Protocol {
         name: protocol.name,
@@ -45,8 +46,8 @@ fn command(call: &Call, request: JoinGroupRequest) -> Command {
         group: request.group_id.into(),
         member: request.member_id,
         instance: request.group_instance_id,
-        client_id: call.client_id.as_deref().unwrap_or_default().to_owned(),
-        client_host: call.peer_host.to_string(),
+        client_id: peer.client_id.as_deref().unwrap_or_default().to_owned(),
+        client_host: peer.host.to_string(),
         session_timeout_ms: request.session_timeout_ms,
         rebalance_timeout_ms,
         protocol_type: request.protocol_type,

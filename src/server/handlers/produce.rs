@@ -7,7 +7,9 @@
 
 use super::by_shard::{ByShard, Sent, results_of};
 use super::topics;
+use crate::base::few::Few;
 use crate::base::offset::Offset;
+use crate::base::recycler::Recycled;
 use crate::base::time::{Now, Timestamp};
 use crate::config::topic::TimestampType;
 use crate::control::{Image, Topic};
@@ -22,6 +24,7 @@ use crate::wire::messages::produce::{
     ProduceResponse, TopicProduceResponse,
 };
 use bytes::Bytes;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Below this no disk is fast enough every time, and "timed out" would be said of batches that are about to be durable.
@@ -43,7 +46,7 @@ pub(in crate::server) fn handle(call: Call, request: ProduceRequest) -> Dispatch
         .max(TIMEOUT_MS_MIN);
     let deadline = now.instant.plus(Duration::from_millis(timeout));
     let acks = request.acks;
-    let (mut response, items) = plan(&call, request, now);
+    let (response, items) = plan(&call, request, now);
     if items.is_empty() {
         return Dispatched::Ready(finish(&call, acks, &response));
     }
@@ -51,10 +54,67 @@ pub(in crate::server) fn handle(call: Call, request: ProduceRequest) -> Dispatch
         items,
         deadline,
     });
-    Dispatched::Later(Box::pin(async move {
-        fill(&call, sent, &mut response).await;
-        finish(&call, acks, &response)
-    }))
+    let server = call.server.clone();
+    Dispatched::Produced(server.producing.take(Some(Producing {
+        call,
+        acks,
+        sent,
+        response,
+    })))
+}
+
+/// A request whose batches are on their way into the logs.
+pub(in crate::server) struct Producing {
+    call: Call,
+    acks: i16,
+    sent: Sent<Place>,
+    response: ProduceResponse,
+}
+
+impl Producing {
+    /// Panics when the answer was taken already.
+    pub(in crate::server) fn poll(
+        producing: &mut Recycled<Option<Producing>>,
+        context: &mut Context<'_>,
+    ) -> Poll<Reply> {
+        let producing = producing.get_mut().and_then(Option::as_mut);
+        let producing = producing.expect("one connection waits for it, once");
+        ready!(producing.fill(context));
+        Poll::Ready(finish(&producing.call, producing.acks, &producing.response))
+    }
+
+    fn fill(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Producing {
+            call,
+            sent,
+            response,
+            ..
+        } = self;
+        ready!(
+            sent.poll_collect(context, appended, |(topic, place), result| {
+                let partition = &mut response.responses[topic].partition_responses[place];
+                let refusal = match result {
+                    Ok(Ok(appended)) => {
+                        let (at, committed_at) = (appended.appended_at, appended.committed_at);
+                        call.notes.committed(at, committed_at);
+                        partition.base_offset = appended.base_offset.0;
+                        partition.log_append_time_ms = appended.log_append_time.0;
+                        partition.log_start_offset = appended.log_start.0;
+                        return;
+                    }
+                    Ok(Err(error)) => errors::produce(error),
+                    Err(unanswered) => not_sent(unanswered),
+                };
+                let index = partition.index;
+                *partition = refused_partition(call, &call.image(), refusal);
+                partition.index = index;
+            })
+        );
+        if response.responses.iter().any(names_leader) {
+            response.node_endpoints = super::metadata::endpoints(&call.image());
+        }
+        Poll::Ready(())
+    }
 }
 
 /// Checks everything that needs no shard.
@@ -72,7 +132,7 @@ fn plan(
         let topic = topics::find(&image, by_id, &data.name, data.topic_id)
             .map_err(|code| Refusal::new(code, "This cluster has no such topic."))
             .and_then(|topic| may_write(call, topic).map(|()| topic));
-        let mut partitions = Vec::with_capacity(data.partition_data.len());
+        let mut partitions = Few::with_capacity(data.partition_data.len());
         for (place, part) in data.partition_data.into_iter().enumerate() {
             let index = part.index;
             let item = match &refused {
@@ -116,7 +176,7 @@ fn refuse_all(request: &ProduceRequest) -> Option<Refusal> {
 }
 
 fn may_write(call: &Call, topic: &Topic) -> Result<(), Refusal> {
-    if topic.internal && call.client_id.as_deref() != Some(ADMIN_CLIENT) {
+    if topic.internal && call.peer.client_id.as_deref() != Some(ADMIN_CLIENT) {
         return Err(Refusal::new(
             ErrorCode::InvalidTopicException,
             "An internal topic is written by the broker alone.",
@@ -159,32 +219,6 @@ fn batch(
         now,
     };
     validate(records, &rules).map_err(|rejection| errors::batch(&rejection))
-}
-
-async fn fill(call: &Call, sent: Sent<Place>, response: &mut ProduceResponse) {
-    let image = call.image();
-    sent.collect(appended, |(topic, place), result| {
-        let partition = &mut response.responses[topic].partition_responses[place];
-        let refusal = match result {
-            Ok(Ok(appended)) => {
-                let (at, committed_at) = (appended.appended_at, appended.committed_at);
-                call.meter.committed(at, committed_at);
-                partition.base_offset = appended.base_offset.0;
-                partition.log_append_time_ms = appended.log_append_time.0;
-                partition.log_start_offset = appended.log_start.0;
-                return;
-            }
-            Ok(Err(error)) => errors::produce(error),
-            Err(unanswered) => not_sent(unanswered),
-        };
-        let index = partition.index;
-        *partition = refused_partition(call, &image, refusal);
-        partition.index = index;
-    })
-    .await;
-    if response.responses.iter().any(names_leader) {
-        response.node_endpoints = super::metadata::endpoints(&image);
-    }
 }
 
 fn not_sent(unanswered: Unanswered) -> Refusal {

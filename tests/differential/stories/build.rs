@@ -57,12 +57,13 @@ pub(super) fn produce(topic: &Topic, acks: i16, data: Vec<(i32, Vec<u8>)>) -> Pr
     ProduceRequest {
         acks,
         timeout_ms: TIMEOUT_MS,
-        topic_data: vec![TopicProduceData {
-            name: topic.name.clone(),
+        topic_data: [TopicProduceData {
+            name: topic.name.as_str().into(),
             topic_id: topic.id,
             partition_data: data.into_iter().map(partition).collect(),
             ..Default::default()
-        }],
+        }]
+        .into(),
         ..Default::default()
     }
 }
@@ -96,7 +97,7 @@ pub(super) fn list_offsets(topic: &Topic, asked: &[(i32, i64)]) -> ListOffsetsRe
     ListOffsetsRequest {
         replica_id: -1,
         topics: vec![ListOffsetsTopic {
-            name: topic.name.clone(),
+            name: topic.name.as_str().into(),
             partitions: asked.iter().map(partition).collect(),
             ..Default::default()
         }],
@@ -113,7 +114,7 @@ pub(super) fn delete_records(topic: &Topic, before: &[(i32, i64)]) -> DeleteReco
     };
     DeleteRecordsRequest {
         topics: vec![DeleteRecordsTopic {
-            name: topic.name.clone(),
+            name: topic.name.as_str().into(),
             partitions: before.iter().map(partition).collect(),
             ..Default::default()
         }],

@@ -46,15 +46,17 @@ pub fn produce_request(topic: &str, partition: i32, batch: Vec<u8>, acks: i16) -
     ProduceRequest {
         acks,
         timeout_ms: 30_000,
-        topic_data: vec![TopicProduceData {
+        topic_data: [TopicProduceData {
             name: topic.into(),
-            partition_data: vec![PartitionProduceData {
+            partition_data: [PartitionProduceData {
                 index: partition,
                 records: Some(batch.into()),
                 ..PartitionProduceData::default()
-            }],
+            }]
+            .into(),
             ..TopicProduceData::default()
-        }],
+        }]
+        .into(),
         ..ProduceRequest::default()
     }
 }
