@@ -95,6 +95,8 @@ def one(bench, case, taker, number, device, allow_busy):
     attempts = 1 if case.rounds else ATTEMPTS_MAX
     for attempt in range(1, attempts + 1):
         if not allow_busy:
+            # What another broker left in the page cache the kernel would write half a minute later, beside this one.
+            os.sync()
             idle.wait(device, SETTLE_SECONDS_MAX, case.latency)
         row = attempted(bench, case, taker, number, device, allow_busy) | {"attempt": attempt}
         if allow_busy or row["state"] in ("counts", "untrue"):

@@ -21,12 +21,12 @@ QUIET = idle.Quiet(foreign=0.0, steal=0.0, disk=0.0, busiest="")
 DISTURBED = idle.Quiet(foreign=0.5, steal=0.0, disk=0.0, busiest="cc1")
 
 
-def taken(quiets, outcomes, allow_busy=False, case=CASE):
+def taken(quiets, outcomes, allow_busy=False, case=CASE, waits=lambda *_: []):
     """One measurement in a world where the attempts come out like this, and how many attempts it took."""
     watches = iter(quiets)
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        stack.enter_context(mock.patch.object(idle, "wait", lambda *_: []))
+        stack.enter_context(mock.patch.object(idle, "wait", waits))
         stack.enter_context(mock.patch.object(idle, "Watch", lambda _: mock.Mock(end=lambda: next(watches))))
         measured = stack.enter_context(mock.patch.object(measure, "measure", side_effect=outcomes))
         row = rounds.one(None, case, "o", 1, "vda", allow_busy)
@@ -51,6 +51,12 @@ class Attempts(unittest.TestCase):
         row, attempts = taken([DISTURBED] * 3, [outcome() for _ in range(3)])
         self.assertEqual((row["state"], attempts), ("busy", rounds.ATTEMPTS_MAX))
         self.assertIn("most of it cc1", row["why"][0])
+
+    def test_what_others_left_in_the_page_cache_is_written_before(self):
+        told = []
+        with mock.patch.object(os, "sync", lambda: told.append("sync")):
+            taken([DISTURBED, QUIET], [outcome(), outcome()], waits=lambda *_: told.append("waited") or [])
+        self.assertEqual(told, ["sync", "waited"] * 2)
 
     def test_what_lasts_is_taken_once(self):
         row, attempts = taken([DISTURBED], [outcome()], case=cases.by_name("ten-minutes"))
