@@ -118,7 +118,7 @@ pub fn request_frame(header: &RequestHeader, body: &(impl Encode + ?Sized)) -> B
 }
 
 fn framed(memory: BytesMut, write: impl FnOnce(&mut Writer)) -> Writer {
-    let mut writer = Writer::into_memory(memory);
+    let mut writer = Writer::over(memory);
     writer.int32(0);
     write(&mut writer);
     let bytes = writer.len() - FRAME_LENGTH_BYTES;

@@ -285,20 +285,10 @@ impl Reader {
         &mut self,
         flexible: bool,
         least_bytes: usize,
-        mut element: impl FnMut(&mut Reader) -> Result<T, DecodeError>,
+        element: impl FnMut(&mut Reader) -> Result<T, DecodeError>,
     ) -> Result<Option<Vec<T>>, DecodeError> {
-        let Some(count) = self.count(flexible, least_bytes)? else {
-            return Ok(None);
-        };
-        let mut array = Vec::with_capacity(count.min(ARRAY_FIRST_ALLOCATION));
-        for index in 0..count {
-            if index == ARRAY_FIRST_ALLOCATION {
-                // So many were there; the rest costs no more per byte of the frame.
-                array.reserve_exact(count - index);
-            }
-            array.push(element(self)?);
-        }
-        Ok(Some(array))
+        let count = self.count(flexible, least_bytes)?;
+        count.map(|count| self.elements(count, element)).transpose()
     }
 
     /// Like [`Reader::array`], of mostly one element.
@@ -310,16 +300,26 @@ impl Reader {
     ) -> Result<Few<T>, DecodeError> {
         let count = self.count(flexible, least_bytes)?;
         let count = count.ok_or(DecodeError::UnexpectedNull)?;
-        let mut few = Few::new();
-        for index in 0..count {
-            match index {
-                1 => few.reserve_exact(count.min(ARRAY_FIRST_ALLOCATION) - index),
-                ARRAY_FIRST_ALLOCATION => few.reserve_exact(count - index),
-                _ => {}
-            }
-            few.push(element(self)?);
+        match count {
+            1 => Ok(Few::from_buf([element(self)?])),
+            _ => Ok(self.elements(count, element)?.into()),
         }
-        Ok(few)
+    }
+
+    fn elements<T>(
+        &mut self,
+        count: usize,
+        mut element: impl FnMut(&mut Reader) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let mut array = Vec::with_capacity(count.min(ARRAY_FIRST_ALLOCATION));
+        for index in 0..count {
+            if index == ARRAY_FIRST_ALLOCATION {
+                // So many were there; the rest costs no more per byte of the frame.
+                array.reserve_exact(count - index);
+            }
+            array.push(element(self)?);
+        }
+        Ok(array)
     }
 
     /// How many elements follow, if they could be there; none is null.
@@ -471,7 +471,7 @@ impl Writer {
     }
 
     /// Into this memory, which is empty; what it has no room for grows it.
-    pub fn into_memory(buffer: BytesMut) -> Writer {
+    pub fn over(buffer: BytesMut) -> Writer {
         assert!(buffer.is_empty(), "a frame begins at its beginning");
         Writer {
             buffer,
