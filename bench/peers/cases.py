@@ -179,7 +179,8 @@ ALL = (*STANDARD, *OTHERS, *curve())
 def named(names, beside=()):
     """The standard cases and those named beside them, or those of these names; a name may end in `*`."""
     if not names:
-        return [case for case in ALL if case.standard or case in (named(beside) if beside else ())]
+        others = named(beside) if beside else []
+        return [case for case in ALL if case.standard or case in others]
     found = [case for case in ALL if any(matches(case.name, name) for name in names)]
     unknown = [name for name in names if not any(matches(case.name, name) for case in ALL)]
     if unknown:

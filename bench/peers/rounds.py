@@ -57,10 +57,14 @@ def estimate_seconds(scale, wanted):
         total += 2 * scale.restart_megabytes * 1e6 / measure.WRITE_BYTES_PER_SECOND
     for case in wanted:
         for taker in case.takers:
-            total += (case.rounds or scale.rounds) * taker_seconds(scale, case, taker)
+            total += rounds_of(scale, case) * taker_seconds(scale, case, taker)
         if case.load:
             total += (scale.rounds if case.sink_each_round else 1) * SINK_SECONDS
     return total
+
+
+def rounds_of(scale, case):
+    return case.rounds or scale.rounds
 
 
 def taker_seconds(scale, case, taker):
@@ -76,7 +80,7 @@ def run(bench, wanted, rows, device, allow_busy):
     started = time.monotonic()
     for number in range(1, bench.scale.rounds + 1):
         for case in wanted:
-            if number > (case.rounds or bench.scale.rounds):
+            if number > rounds_of(bench.scale, case):
                 continue
             for taker in rotated(case.takers, number):
                 row = one(bench, case, taker, number, device, allow_busy)

@@ -53,7 +53,9 @@ label! {
 
 label! {
     /// How a request ended; of a request with several parts, the first part that failed.
+    #[derive(Default)]
     ErrorClass "error" {
+        #[default]
         None "none",
         /// A version or API that is not served.
         Unsupported "unsupported",

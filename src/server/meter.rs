@@ -28,15 +28,14 @@ pub(super) struct Notes {
     /// Of a fetch.
     waited: Cell<Duration>,
     /// Of the first part that failed.
-    error: Cell<Option<ErrorClass>>,
+    error: Cell<ErrorClass>,
 }
 
 impl Notes {
     /// A part of the answer carries this code.
     pub(super) fn code(&self, code: ErrorCode) {
-        let class = errors::class(code);
-        if self.error.get().is_none() && class != ErrorClass::None {
-            self.error.set(Some(class));
+        if self.error.get() == ErrorClass::None {
+            self.error.set(errors::class(code));
         }
     }
 
@@ -91,7 +90,7 @@ impl Meter {
         }
         self.record(Stage::Answer, now.since(since).saturating_sub(waited));
         let requests = &self.server.handle.stats().requests;
-        let error = self.notes.error.get().unwrap_or(ErrorClass::None);
+        let error = self.notes.error.get();
         requests.at(self.api).at(error).increment();
     }
 

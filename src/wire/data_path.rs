@@ -16,15 +16,16 @@ pub(super) fn refuse_other_versions(api_key: ApiKey, version: i16) -> Result<(),
 /// A topic is named by its name or its id, never by both (KIP-516). In Produce and Fetch alike that changed at 13.
 const TOPIC_IDS_FROM: i16 = 13;
 
-pub(super) fn decode_topic(
+/// The name as the message keeps it: a slice of the frame, or a copy that does not hold the frame.
+pub(super) fn decode_topic<Name: From<ByteString>>(
     reader: &mut Reader,
     flexible: bool,
     version: i16,
-) -> Result<(ByteString, Uuid), DecodeError> {
+) -> Result<(Name, Uuid), DecodeError> {
     if version >= TOPIC_IDS_FROM {
-        Ok((ByteString::new(), reader.uuid()?))
+        Ok((ByteString::new().into(), reader.uuid()?))
     } else {
-        Ok((reader.text(flexible)?, Uuid::ZERO))
+        Ok((reader.text(flexible)?.into(), Uuid::ZERO))
     }
 }
 

@@ -185,7 +185,6 @@ impl Decode for FetchableTopicResponse {
     fn decode(reader: &mut Reader, version: i16) -> Result<FetchableTopicResponse, DecodeError> {
         let flexible = version >= FLEXIBLE_FROM;
         let (topic, topic_id) = decode_topic(reader, flexible, version)?;
-        let topic = String::from(topic);
         Ok(FetchableTopicResponse {
             topic,
             topic_id,

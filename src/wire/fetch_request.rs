@@ -167,7 +167,6 @@ impl Decode for FetchTopic {
     fn decode(reader: &mut Reader, version: i16) -> Result<FetchTopic, DecodeError> {
         let flexible = version >= FLEXIBLE_FROM;
         let (topic, topic_id) = decode_topic(reader, flexible, version)?;
-        let topic = String::from(topic);
         Ok(FetchTopic {
             topic,
             topic_id,
@@ -212,7 +211,6 @@ impl Decode for ForgottenTopic {
     fn decode(reader: &mut Reader, version: i16) -> Result<ForgottenTopic, DecodeError> {
         let flexible = version >= FLEXIBLE_FROM;
         let (topic, topic_id) = decode_topic(reader, flexible, version)?;
-        let topic = String::from(topic);
         Ok(ForgottenTopic {
             topic,
             topic_id,

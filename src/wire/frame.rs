@@ -13,8 +13,8 @@ pub const REQUEST_BYTES_MIN: usize = 10;
 /// What a frame has room for from the start, foreign bytes not counted: the requests and answers of Produce and Fetch
 /// for one partition never grow.
 const FRAME_FIRST_BYTES: usize = 256;
-/// Frames that share memory; the last of them that is let go frees it.
-const FRAMES_TOGETHER_BYTES: usize = 4 * 1024;
+/// Frames that share memory; the last of them that is let go frees it, so one that nobody takes holds no more than this.
+const FRAMES_TOGETHER_BYTES: usize = 1024;
 
 /// Memory for the frames that leave, many in one piece: an answer is small.
 #[derive(Default)]

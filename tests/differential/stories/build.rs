@@ -97,7 +97,7 @@ pub(super) fn list_offsets(topic: &Topic, asked: &[(i32, i64)]) -> ListOffsetsRe
     ListOffsetsRequest {
         replica_id: -1,
         topics: vec![ListOffsetsTopic {
-            name: topic.name.as_str().into(),
+            name: topic.name.clone(),
             partitions: asked.iter().map(partition).collect(),
             ..Default::default()
         }],
@@ -114,7 +114,7 @@ pub(super) fn delete_records(topic: &Topic, before: &[(i32, i64)]) -> DeleteReco
     };
     DeleteRecordsRequest {
         topics: vec![DeleteRecordsTopic {
-            name: topic.name.as_str().into(),
+            name: topic.name.clone(),
             partitions: before.iter().map(partition).collect(),
             ..Default::default()
         }],
