@@ -159,6 +159,10 @@ pub const COLD_KEPT_MS: u64 = 1_000;
 pub const COMPACTION_READ_BYTES: usize = MIB;
 /// What it writes at once.
 pub const COMPACTION_WRITE_BYTES: usize = 128 * KIB;
+/// One direct write, at most; one of a lap, at least, and as many times what the journal writes at once.
+pub const WRITE_BYTES_MAX: usize = 1_024 * KIB;
+pub const LAP_WRITE_BYTES_MIN: usize = 128 * KIB;
+pub const LAP_WRITE_OF_JOURNAL_WRITES: u64 = 8;
 /// While the shard writes its journal, work in the background rests for as many times as long as it worked, and not longer.
 pub const BACKGROUND_RESTS_BESIDE_WRITES: u32 = 3;
 pub const BACKGROUND_REST_MS_MAX: u64 = 50;

@@ -2,7 +2,8 @@
 
 use crate::base::limits::{
     BACKGROUND_REST_MS_MAX, BACKGROUND_RESTS_BESIDE_WRITES, COLD_BESIDE_WRITES_MS, COLD_READ_BYTES,
-    COLD_READ_BYTES_BESIDE_WRITES, COLD_READS_AHEAD,
+    COLD_READ_BYTES_BESIDE_WRITES, COLD_READS_AHEAD, LAP_WRITE_BYTES_MIN,
+    LAP_WRITE_OF_JOURNAL_WRITES, WRITE_BYTES_MAX,
 };
 use crate::base::time::Instant;
 use std::time::Duration;
@@ -41,6 +42,13 @@ pub fn pace(now: Instant, written: Option<Instant>) -> Pace {
     }
 }
 
+/// What a lap writes at once, beside a journal that writes so much at once (whole blocks). The journal's next write waits
+/// in the drive behind it: where that is small, and answered soon, so is what it waits for.
+pub fn lap_write_bytes(journal_write: u64) -> usize {
+    let bytes = journal_write.saturating_mul(LAP_WRITE_OF_JOURNAL_WRITES);
+    bytes.clamp(LAP_WRITE_BYTES_MIN as u64, WRITE_BYTES_MAX as u64) as usize
+}
+
 /// How long work that nobody waits for rests when it has gone on for `worked`.
 pub fn rest(worked: Duration, is_beside_writes: bool) -> Duration {
     let longest = Duration::from_millis(BACKGROUND_REST_MS_MAX);
@@ -66,6 +74,19 @@ mod tests {
             let now = after(COLD_BESIDE_WRITES_MS);
             let at = written.map(|ago| after(COLD_BESIDE_WRITES_MS - ago));
             assert_eq!(pace(now, at), expected, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_lap_writes_as_much_at_once_as_fits_what_the_journal_does() {
+        for (journal_write, expected) in [
+            (0, 128 * 1024),
+            (4_096, 128 * 1024),
+            (20_480, 160 * 1024),
+            (131_072, 1024 * 1024),
+            (u64::MAX, 1024 * 1024),
+        ] {
+            assert_eq!(lap_write_bytes(journal_write), expected, "{journal_write}");
         }
     }
 

@@ -103,7 +103,12 @@ async fn write<D: Disk, R: Runtime>(
         shared.reader.journal_writes().end();
     }
     match written {
-        Ok(bytes) => shared.cells.commit_bytes.add(bytes),
+        Ok(bytes) => {
+            shared.cells.commit_bytes.add(bytes);
+            if has_entries {
+                shared.reader.journal_writes().wrote(bytes);
+            }
+        }
         Err(error) => {
             shared.fail(error);
             return false;

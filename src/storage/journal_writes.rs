@@ -3,7 +3,7 @@
 
 use super::runtime::{Notify, Runtime};
 use crate::base::time::Instant;
-use crate::log::pace::{Pace, pace, rest};
+use crate::log::pace::{Pace, lap_write_bytes, pace, rest};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -15,6 +15,7 @@ pub(super) struct JournalWrites(Rc<State>);
 struct State {
     begun: Cell<Option<Instant>>,
     is_under_way: Cell<bool>,
+    last_bytes: Cell<u64>,
     ended: Notify,
 }
 
@@ -28,6 +29,16 @@ impl JournalWrites {
     pub(super) fn end(&self) {
         self.0.is_under_way.set(false);
         self.0.ended.notify();
+    }
+
+    /// It succeeded, with so many bytes.
+    pub(super) fn wrote(&self, bytes: u64) {
+        self.0.last_bytes.set(bytes);
+    }
+
+    /// What a lap writes at once meanwhile.
+    pub(super) fn lap_write_bytes(&self) -> usize {
+        lap_write_bytes(self.0.last_bytes.get())
     }
 
     /// How others go about the drive meanwhile.

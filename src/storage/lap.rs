@@ -8,8 +8,8 @@ use super::shared::Shared;
 use super::state::{CapturedLap, Closed, Lap, PartitionWrites, State};
 use super::state_file::StateFiles;
 use super::tasks::for_each;
-use super::write::WRITE_BYTES_MAX;
 use crate::base::ids::PartitionId;
+use crate::base::limits::WRITE_BYTES_MAX;
 use std::rc::Rc;
 use std::time::Duration;
 

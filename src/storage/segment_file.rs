@@ -4,9 +4,10 @@ use super::cut::cut;
 use super::disk::{Disk, DiskError, DiskFile, OpenMode};
 use super::errors::OpenError;
 use super::index_tail::IndexTail;
+use super::journal_writes::JournalWrites;
 use super::locking::open_locked;
 use super::runtime::Runtime;
-use super::write::write_slices;
+use super::write::{write_slices, write_slices_in_parts};
 use crate::base::align::block_ceil;
 use crate::base::ids::PartitionId;
 use crate::base::limits::Limits;
@@ -103,10 +104,16 @@ pub(super) struct SegmentFiles<D: Disk> {
     new_names: RefCell<BTreeSet<PathBuf>>,
     clock: Cell<u64>,
     written: Cell<u64>,
+    journal_writes: JournalWrites,
 }
 
 impl<D: Disk> SegmentFiles<D> {
-    pub(super) fn new(disk: &D, root: PathBuf, limits: Limits) -> SegmentFiles<D> {
+    pub(super) fn new(
+        disk: &D,
+        root: PathBuf,
+        limits: Limits,
+        journal_writes: JournalWrites,
+    ) -> SegmentFiles<D> {
         SegmentFiles {
             disk: disk.clone(),
             root,
@@ -118,6 +125,7 @@ impl<D: Disk> SegmentFiles<D> {
             new_names: RefCell::default(),
             clock: Cell::new(0),
             written: Cell::new(0),
+            journal_writes,
         }
     }
 
@@ -215,7 +223,10 @@ impl<D: Disk> SegmentFiles<D> {
         }
         let end = block_ceil(write.segment.bytes);
         self.grow(segment, end).await?;
-        let written = write_slices(&self.disk, &segment.log, write.start, &write.slices).await?;
+        let (log, slices) = (&segment.log, &write.slices);
+        let part_bytes = || self.journal_writes.lap_write_bytes();
+        let written = write_slices_in_parts(&self.disk, log, write.start, slices, part_bytes);
+        let written = written.await?;
         self.written.set(self.written.get() + written);
         Ok(())
     }

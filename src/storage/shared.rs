@@ -93,10 +93,12 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
     ) -> Shared<D, R> {
         let work = Notify::default();
         let limits = settings.limits;
+        let reader = SegmentReader::new(disk.clone(), runtime.clone(), limits.index_chunk_bytes);
+        let journal_writes = reader.journal_writes().clone();
         Shared {
             state: RefCell::new(State::new(limits, work.clone())),
-            segments: SegmentFiles::new(&disk, settings.root.clone(), limits),
-            reader: SegmentReader::new(disk.clone(), runtime.clone(), limits.index_chunk_bytes),
+            segments: SegmentFiles::new(&disk, settings.root.clone(), limits, journal_writes),
+            reader,
             new_journal_files: RefCell::default(),
             removals: RefCell::default(),
             pins: RefCell::default(),
