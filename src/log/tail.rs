@@ -27,6 +27,8 @@ pub struct Piece {
     pub base: Offset,
     pub next: Offset,
     pub bytes: Bytes,
+    /// `Tail::pass_time` of its last batch.
+    appended: u64,
     /// Memory of the chunk that nothing uses, charged to the piece that was last in it.
     waste: usize,
 }
@@ -67,6 +69,7 @@ pub struct Tail {
     /// `None` until somebody reads it back from the segment.
     fill: Option<Vec<u8>>,
     charge: usize,
+    now: u64,
 }
 
 impl Tail {
@@ -84,7 +87,18 @@ impl Tail {
             start: (end, next_offset),
             fill: is_aligned.then(Vec::new),
             charge: 0,
+            now: 0,
         }
+    }
+
+    /// The time, by any clock that never goes back, of what is appended from now on.
+    pub fn pass_time(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// When the oldest piece was appended.
+    pub fn oldest(&self) -> Option<u64> {
+        self.pieces.front().map(|piece| piece.appended)
     }
 
     /// From now on a chunk takes about `share` at most: each tail has one that is open, however little comes.
@@ -141,6 +155,7 @@ impl Tail {
             base,
             next: self.next_offset,
             bytes,
+            appended: self.now,
             waste: 0,
         });
         self.open = (self.end, self.next_offset);

@@ -15,6 +15,8 @@ pub(in crate::storage) struct Pool {
     dirty: u64,
     promised: u64,
     held: u64,
+    /// All that tails ever took: the clock by which what they hold is old.
+    taken: u64,
     /// Where the search for something to let go of goes on.
     evict_after: Option<PartitionId>,
 }
@@ -27,6 +29,7 @@ impl Pool {
             dirty: 0,
             promised: 0,
             held: 0,
+            taken: 0,
             evict_after: None,
         }
     }
@@ -67,7 +70,12 @@ impl Pool {
 
     /// The tail of a partition held `before` and holds `after`.
     pub(in crate::storage) fn recharge(&mut self, before: usize, after: usize) {
+        self.taken += after.saturating_sub(before) as u64;
         self.held = self.held + after as u64 - before as u64;
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
     }
 
     pub(in crate::storage) fn dirty(&self) -> u64 {
@@ -94,15 +102,18 @@ impl State {
             .tails_max
             .saturating_sub(bytes as u64 + self.pool.promised);
         let target = wanted.saturating_sub(self.pool.tails_max / 8);
-        // What the next batch of a partition needs goes last: it would have to be read back.
-        for rests in [false, true] {
-            self.evict_round(target, rests);
+        // The oldest of all tails goes first: about as much was taken since then as may be held.
+        let old = self.pool.taken.saturating_sub(target);
+        for before in [old, old + target / 4, u64::MAX] {
+            self.evict_round(target, before, false);
         }
+        // What the next batch of a partition needs goes last: it would have to be read back.
+        self.evict_round(target, u64::MAX, true);
         self.pool.has_room(bytes)
     }
 
-    /// Passes over each partition once, as long as more than `target` is held.
-    fn evict_round(&mut self, target: u64, rests: bool) {
+    /// Passes over each partition once, as long as more than `target` is held; lets go of what was appended before then.
+    fn evict_round(&mut self, target: u64, before: u64, rests: bool) {
         let mut left = self.partitions.len();
         while self.pool.held > target && left > 0 {
             let after = self
@@ -122,7 +133,10 @@ impl State {
             let synced = partition.log.section().synced;
             let held = partition.log.tail().charge();
             let tail = partition.log.tail_mut();
-            while held - tail.charge() < (self.pool.held - target) as usize && tail.evict(synced) {}
+            while held - tail.charge() < (self.pool.held - target) as usize
+                && tail.oldest().is_some_and(|appended| appended < before)
+                && tail.evict(synced)
+            {}
             if rests {
                 tail.rest();
             }
