@@ -134,6 +134,9 @@ impl<D: Disk, R: Runtime> Store<D, R> {
     pub fn create_partition(&self, id: PartitionId, topic_name: &str, config: LogConfig) {
         let mut state = self.shared.state.borrow_mut();
         state.create(id, topic_name, config);
+        if state.wants_lap() {
+            self.shared.lap_wanted.notify();
+        }
     }
 
     pub fn configure(&self, id: PartitionId, config: LogConfig) {

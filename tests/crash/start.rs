@@ -5,6 +5,7 @@ use crate::one_log::{OneLog, QUIET, ROOT, recover};
 use ottla::base::ids::PartitionId;
 use ottla::base::limits::Limits;
 use ottla::base::offset::Offset;
+use ottla::log::log_config::LogConfig;
 use ottla::log::paths::segment_path;
 use ottla::log::segment::{SegmentFileKind, SegmentName};
 use ottla::storage::runtime::Runtime;
@@ -96,9 +97,14 @@ fn many_new_partitions_have_their_files_before_anybody_writes_to_them() {
     let mut bench = Bench::new(7);
     let began = bench.run(async move |disk, runtime| {
         let log = OneLog::start(disk.clone(), runtime).await;
+        // Nothing else goes on that would make a lap.
+        log.runtime.sleep(Duration::from_secs(1)).await;
         let new = |index| PartitionId { index, ..QUIET };
         let count = 3 * Limits::TINY.files_ahead_max as u32;
-        (0..count).for_each(|index| log.begin(new(index), "quotes"));
+        for index in 0..count {
+            let config = LogConfig::DEFAULT;
+            log.store.create_partition(new(index), "quotes", config);
+        }
         log.runtime.sleep(Duration::from_secs(1)).await;
         let has_file = |index: &u32| {
             let name = SegmentName::appended(Offset::ZERO);
