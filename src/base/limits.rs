@@ -34,6 +34,10 @@ pub struct Limits {
     pub cut_step_bytes: usize,
     /// Partitions of a lap whose files are synced one by one; of more, the whole file system is.
     pub syncs_of_lap_max: usize,
+    /// So many new partitions without a file make a lap.
+    pub files_ahead_min: usize,
+    /// Files that a lap makes for partitions that have nothing yet, at most.
+    pub files_ahead_max: usize,
     /// One file of the metadata log, written ahead with zeros; half full, a snapshot follows.
     pub meta_log_bytes: usize,
     /// Smallest `segment.bytes` that rolls (tests roll tiny segments).
@@ -54,6 +58,8 @@ impl Limits {
         segment_grow_bytes_max: 64 * MIB,
         cut_step_bytes: MIB,
         syncs_of_lap_max: 64,
+        files_ahead_min: 64,
+        files_ahead_max: 256,
         meta_log_bytes: MIB,
         segment_bytes_min: MIB,
     };
@@ -71,6 +77,8 @@ impl Limits {
         segment_grow_bytes_max: 32 * KIB,
         cut_step_bytes: 8 * KIB,
         syncs_of_lap_max: 2,
+        files_ahead_min: 2,
+        files_ahead_max: 3,
         meta_log_bytes: 32 * KIB,
         segment_bytes_min: 4 * KIB,
     };

@@ -440,6 +440,17 @@ impl PartitionLog {
         self.writes()
     }
 
+    /// What makes the file of a partition that has nothing.
+    pub fn first_write(&self) -> SegmentWrite {
+        SegmentWrite {
+            segment: *self.section.active(),
+            finish: false,
+            start: 0,
+            synced: 0,
+            slices: Vec::new(),
+        }
+    }
+
     /// What lies between the synced and the durable end, and closed segments nobody finished.
     fn writes(&self) -> Vec<SegmentWrite> {
         let synced = self.section.synced;

@@ -6,7 +6,7 @@ use super::journal::{Cycle, Journal};
 use super::lead_in::{find_place, read_block};
 use super::runtime::{Runtime, TaskClass};
 use super::shared::{Removal, Shared};
-use super::state::{Closed, Lap, Missing};
+use super::state::{Lap, Missing};
 use crate::base::ids::PartitionId;
 use crate::base::limits::IDLE_RECORD_AFTER_MS;
 use crate::base::offset::{Offset, Position};
@@ -51,13 +51,15 @@ pub(super) async fn run<D: Disk, R: Runtime>(shared: Rc<Shared<D, R>>, mut journ
 
 /// Between two cycles: a slice of the lap's capture, then the next cycle.
 fn next_step<D: Disk, R: Runtime>(shared: &Rc<Shared<D, R>>, journal: &mut Journal<D>) -> Step {
+    // Asked before every record: none may name what a failed sync of another shard has made doubtful.
+    let has_failed = shared.has_failed();
     let (step, captured) = {
         let mut state = shared.state.borrow_mut();
         for (index, file) in shared.new_journal_files.borrow_mut().drain(..) {
             journal.add_file(index, file);
             state.ring.add_file(index);
         }
-        if matches!(state.closed, Some(Closed::Failed(_))) || state.drained {
+        if has_failed || state.drained {
             return Step::End;
         }
         let moved = state.capture_slice();

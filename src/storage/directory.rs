@@ -2,6 +2,7 @@
 
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, if_readable};
 use super::errors::OpenError;
+use super::failure::DirectoryFailure;
 use super::locking::open_locked;
 use super::quarantine::move_aside;
 use super::runtime::Runtime;
@@ -31,7 +32,7 @@ pub struct Directory<D: Disk> {
     /// The slot that holds `superblock`; the other one is written next.
     current: usize,
     slot_unreadable: bool,
-    failed: bool,
+    failure: DirectoryFailure,
 }
 
 impl<D: Disk> Directory<D> {
@@ -73,7 +74,7 @@ impl<D: Disk> Directory<D> {
             superblock: first_superblock(settings),
             current: 1,
             slot_unreadable: false,
-            failed: false,
+            failure: DirectoryFailure::default(),
         };
         match found {
             Some(found) => {
@@ -157,6 +158,11 @@ impl<D: Disk> Directory<D> {
         }
     }
 
+    /// Shared by everybody who writes to the directory.
+    pub(super) fn failure(&self) -> &DirectoryFailure {
+        &self.failure
+    }
+
     /// One slot could not be read. A later life may have been in it: recovery refuses when a journal proves so.
     pub fn slot_unreadable(&self) -> bool {
         self.slot_unreadable
@@ -169,9 +175,7 @@ impl<D: Disk> Directory<D> {
     }
 
     async fn write_next(&mut self, next: Superblock) -> Result<(), OpenError> {
-        if self.failed {
-            return Err(OpenError::Failed);
-        }
+        self.failure.check()?;
         let next = Superblock {
             number: self.superblock.number + 1,
             ..next
@@ -180,7 +184,7 @@ impl<D: Disk> Directory<D> {
         buffer.as_bytes_mut().copy_from_slice(&next.encode());
         let target = 1 - self.current;
         if let Err(error) = self.slots[target].write_at(buffer, 0).await {
-            self.failed = true;
+            self.failure.set(&error);
             return Err(error.into());
         }
         self.superblock = next;

@@ -1,5 +1,6 @@
 //! The seam to the disk. `dma` implements it on io_uring, the crash tests implement it on a disk that loses writes.
 
+use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 
 /// Memory a disk can transfer: block-aligned, its content undefined until written.
@@ -33,6 +34,20 @@ pub enum DiskError {
         path: PathBuf,
         errno: i32,
     },
+}
+
+impl DiskError {
+    /// Where no file was to grow, want of room is a failure like any other: nothing is known of what was written.
+    pub(super) fn lasting(self, operation: &'static str) -> DiskError {
+        match self {
+            DiskError::NoSpace { path } => DiskError::Failed {
+                operation,
+                path,
+                errno: Errno::NOSPC.raw_os_error(),
+            },
+            error => error,
+        }
+    }
 }
 
 /// What was read, or nothing where the drive cannot read: for whoever has a copy, or can do without.

@@ -127,6 +127,7 @@ impl Disk for DmaDisk {
             std::fs::File::open(path)?.sync_all()
         })
         .await
+        .map_err(|error| error.lasting("sync directory"))
     }
 
     async fn sync_file_system(&self, path: &Path) -> Result<(), DiskError> {
@@ -134,6 +135,7 @@ impl Disk for DmaDisk {
             syncfs(std::fs::File::open(path)?).map_err(io::Error::from)
         })
         .await
+        .map_err(|error| error.lasting("sync file system"))
     }
 
     async fn space(&self, path: &Path) -> Result<DiskSpace, DiskError> {
@@ -188,7 +190,7 @@ impl DiskFile for DmaDiskFile {
 
     async fn sync(&self) -> Result<(), DiskError> {
         let done = self.0.file.fdatasync().await;
-        done.map_err(|error| self.lasting("sync", error.raw_os_error()))
+        done.map_err(|error| self.failure("sync", error.raw_os_error()).lasting("sync"))
     }
 
     async fn len(&self) -> Result<u64, DiskError> {
@@ -237,15 +239,7 @@ impl DmaDiskFile {
     async fn write_failure(&self, position: u64, errno: Option<i32>) -> DiskError {
         match self.len().await {
             Ok(len) if position >= len => self.failure("write", errno),
-            _ => self.lasting("write", errno),
-        }
-    }
-
-    fn lasting(&self, operation: &'static str, errno: Option<i32>) -> DiskError {
-        DiskError::Failed {
-            operation,
-            path: self.0.path.clone(),
-            errno: errno.unwrap_or(Errno::IO.raw_os_error()),
+            _ => self.failure("write", errno).lasting("write"),
         }
     }
 }

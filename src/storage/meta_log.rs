@@ -4,6 +4,7 @@
 
 use super::disk::{Buffer, Disk, DiskError, DiskFile, OpenMode, READ};
 use super::errors::OpenError;
+use super::failure::DirectoryFailure;
 use super::locking::open_locked;
 use super::runtime::Runtime;
 use crate::base::align::{BLOCK, block_ceil};
@@ -46,7 +47,7 @@ pub struct MetaLog<D: Disk, R: Runtime> {
     end: u64,
     /// Length of the file: what is allocated ahead.
     len: u64,
-    failed: bool,
+    failure: DirectoryFailure,
 }
 
 impl<D: Disk, R: Runtime> MetaLog<D, R> {
@@ -60,6 +61,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         incarnation: Incarnation,
         life: Life,
         limits: &Limits,
+        failure: &DirectoryFailure,
     ) -> Result<(MetaLog<D, R>, MetaRecovered), OpenError> {
         let folder = meta_folder(root);
         disk.create_directory(&folder).await?;
@@ -72,6 +74,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
             folder: &folder,
             incarnation,
             log_bytes: limits.meta_log_bytes as u64,
+            failure,
         };
         let names = opening.names().await?;
         opening.remove_leftovers(&names).await?;
@@ -89,11 +92,9 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
 
     /// Appends the entries as one record: after a crash all of them are there, or none.
     ///
-    /// `NoSpace` means that nothing was appended; after any other error it is unknown, and the log is failed.
+    /// `NoSpace` means that nothing was appended; after any other error it is unknown, and the directory is failed.
     pub async fn append(&mut self, entries: &[Bytes]) -> Result<(), OpenError> {
-        if self.failed {
-            return Err(OpenError::Failed);
-        }
+        self.failure.check()?;
         let seal = record_bytes(&[]);
         self.make_room((record_bytes(entries) + seal) as u64)
             .await?;
@@ -111,16 +112,14 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
     ///
     /// `NoSpace` leaves everything as it was.
     pub async fn write_snapshot(&mut self, state: &[u8]) -> Result<(), OpenError> {
-        if self.failed {
-            return Err(OpenError::Failed);
-        }
+        self.failure.check()?;
         match self.switch_generation(state).await {
             Ok(()) => Ok(()),
-            Err(error @ OpenError::Disk(DiskError::NoSpace { .. })) => Err(error),
-            Err(error) => {
-                self.failed = true;
-                Err(error)
+            Err(OpenError::Disk(error)) => {
+                self.fail(&error);
+                Err(error.into())
             }
+            failed => failed,
         }
     }
 
@@ -129,13 +128,22 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
         Ok(())
     }
 
+    /// Without room everything is as it was; after anything else nobody knows what is on the medium.
+    fn fail(&self, error: &DiskError) {
+        if !matches!(error, DiskError::NoSpace { .. }) {
+            self.failure.set(error);
+        }
+    }
+
     async fn write_record(&mut self, entries: &[Bytes]) -> Result<(), OpenError> {
         let len = record_bytes(entries);
         let mut buffer = self.disk.allocate(len);
         let next = encode_record(buffer.as_bytes_mut(), self.incarnation, self.next, entries);
         if let Err(error) = self.file.write_at(buffer, self.end).await {
-            self.failed = true;
-            return Err(write_failure(error));
+            // The space was allocated before.
+            let error = error.lasting("write");
+            self.fail(&error);
+            return Err(error.into());
         }
         self.next = next;
         self.end += len as u64;
@@ -149,8 +157,7 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
             return Ok(());
         }
         let grown = self.file.allocate(self.len, end).await;
-        self.failed |= !matches!(grown, Ok(()) | Err(DiskError::NoSpace { .. }));
-        grown?;
+        grown.inspect_err(|error| self.fail(error))?;
         self.len = end;
         Ok(())
     }
@@ -167,8 +174,11 @@ impl<D: Disk, R: Runtime> MetaLog<D, R> {
             folder: &self.folder,
             incarnation: self.incarnation,
             log_bytes: self.log_bytes,
+            failure: &self.failure,
         };
         let file = opening.create_generation(&header, state).await?;
+        // What the snapshot's sync said is void after a failed one: the generation before stays.
+        self.failure.check()?;
         let previous = std::mem::replace(&mut self.file, file);
         previous.close().await?;
         if !std::mem::take(&mut self.snapshot_unreadable) {
@@ -201,6 +211,7 @@ struct Opening<'a, D: Disk, R: Runtime> {
     folder: &'a Path,
     incarnation: Incarnation,
     log_bytes: u64,
+    failure: &'a DirectoryFailure,
 }
 
 /// The files of the folder, by what they are; generations ascend.
@@ -370,7 +381,7 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             snapshot_unreadable: base < generation,
             next: contents.next,
             end: contents.end,
-            failed: false,
+            failure: self.failure.clone(),
         })
     }
 
@@ -393,7 +404,8 @@ impl<'a, D: Disk, R: Runtime> Opening<'a, D, R> {
             }
         };
         for path in [self.path(MetaFileKind::Log, header.generation), snapshot] {
-            self.name_file(&path).await.map_err(write_failure)?;
+            let named = self.name_file(&path).await;
+            named.map_err(|error| error.lasting("rename"))?;
         }
         Ok(file)
     }
@@ -485,18 +497,6 @@ fn unfinished(path: &Path) -> PathBuf {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(UNFINISHED_SUFFIX);
     PathBuf::from(unfinished)
-}
-
-/// The space was allocated before: whatever the write ran into, it may be on the medium.
-fn write_failure(error: DiskError) -> OpenError {
-    match error {
-        DiskError::NoSpace { path } => OpenError::Disk(DiskError::Failed {
-            operation: "write",
-            path,
-            errno: rustix::io::Errno::NOSPC.raw_os_error(),
-        }),
-        error => error.into(),
-    }
 }
 
 fn unknown_format(version: u32) -> OpenError {

@@ -3,7 +3,7 @@
 //! **Owns** the data directory: journal, segments, snapshots, superblock.
 //! **Never** decides about Kafka or durability rules; `log` does. Never cancels an I/O, never borrows over an await.
 //! **Invariants**: one journal write in flight; `durable` moves only when it has succeeded whole; a failed write or sync
-//! fails the directory for good; a file open for writing is locked; nothing readable is trusted before it is synced.
+//! fails the directory for good, for all its shards; a file open for writing is locked; nothing readable is trusted before it is synced.
 //! **Enter at** `store`, then `open`.
 #![allow(async_fn_in_trait)]
 
@@ -13,6 +13,7 @@ pub mod runtime;
 // What everything else speaks in.
 pub mod errors;
 pub mod event;
+pub mod failure;
 pub mod settings;
 // The directory.
 pub mod directory;

@@ -48,6 +48,7 @@ pub async fn lock_directory<D: Disk, R: Runtime>(
         identity.incarnation,
         identity.life,
         &settings.limits,
+        directory.failure(),
     )
     .await?;
     Ok(LockedDirectory {

@@ -311,6 +311,7 @@ impl<D: Disk, R: Runtime> Recovery<'_, D, R> {
                 generation,
                 last_wall: directory.superblock().wall,
                 journal_bytes: 0,
+                failure: directory.failure().clone(),
             });
         }
         self.disk.sync_directory(&state_folder(self.root())).await?;

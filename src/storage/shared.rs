@@ -2,6 +2,7 @@
 
 use super::disk::{Disk, DiskError};
 use super::event::{Observer, StoreEvent};
+use super::failure::DirectoryFailure;
 use super::reader::SegmentReader;
 use super::runtime::{Notify, Runtime};
 use super::segment_file::SegmentFiles;
@@ -33,6 +34,8 @@ pub(super) struct Shared<D: Disk, R: Runtime> {
     pub(super) settings: StoreSettings,
     pub(super) owner: JournalOwner,
     pub(super) observer: Rc<dyn Observer>,
+    /// Of the directory, which other shards write to as well.
+    failure: DirectoryFailure,
     pub(super) state: RefCell<State>,
     pub(super) segments: SegmentFiles<D>,
     /// Ring files that were zero-filled in the background; the commit loop takes them.
@@ -90,6 +93,7 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         settings: StoreSettings,
         owner: JournalOwner,
         observer: Rc<dyn Observer>,
+        failure: DirectoryFailure,
     ) -> Shared<D, R> {
         let work = Notify::default();
         let limits = settings.limits;
@@ -118,6 +122,7 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
             settings,
             owner,
             observer,
+            failure,
         }
     }
 
@@ -144,8 +149,9 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         self.owner.shard
     }
 
-    /// A write or sync failed, so nobody knows what is on the medium: nothing is written any more.
+    /// A write or sync failed, so nobody knows what is on the medium: nothing is written any more, by no shard.
     pub(super) fn fail(&self, error: DiskError) {
+        self.failure.set(&error);
         let first = {
             let mut state = self.state.borrow_mut();
             let first = !matches!(state.closed, Some(Closed::Failed(_)));
@@ -161,7 +167,11 @@ impl<D: Disk, R: Runtime> Shared<D, R> {
         }
     }
 
+    /// Here, or elsewhere in the directory.
     pub(super) fn has_failed(&self) -> bool {
+        if let Some(error) = self.failure.error() {
+            self.fail(error.clone());
+        }
         matches!(self.state.borrow().closed, Some(Closed::Failed(_)))
     }
 

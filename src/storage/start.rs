@@ -1,5 +1,6 @@
 //! What recovery hands to a shard, and what the shard learns from its store at the start.
 
+use super::failure::DirectoryFailure;
 use super::settings::Identity;
 use crate::base::epoch::LeaderEpoch;
 use crate::base::ids::{PartitionId, ShardId};
@@ -24,6 +25,7 @@ pub struct RecoveredShard {
     pub(crate) last_wall: Timestamp,
     /// Read from the journal of the last life.
     pub(crate) journal_bytes: u64,
+    pub(crate) failure: DirectoryFailure,
 }
 
 impl RecoveredShard {

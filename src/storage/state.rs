@@ -86,6 +86,8 @@ pub(super) struct Partition {
     queued: bool,
     /// A task brings its lead-in, or the place of its cut, from the segments.
     pub(super) fetching: bool,
+    /// It is new, and no lap has made its first file.
+    pub(super) lacks_file: bool,
     /// What the account says of it.
     dirty: u64,
 }
@@ -97,6 +99,7 @@ impl Partition {
             topic_name: topic_name.to_owned(),
             queued: false,
             fetching: false,
+            lacks_file: false,
             dirty: 0,
         }
     }
@@ -142,6 +145,8 @@ pub(super) struct State {
     unlapped: u64,
     /// Somebody was refused for want of this many bytes.
     refused: Option<usize>,
+    /// Partitions that lack a file.
+    lacking: usize,
     /// Compaction waits for a lap.
     pub(super) lap_asked: bool,
     pub(super) closed: Option<Closed>,
@@ -186,6 +191,7 @@ impl State {
             snapshot_durable: 0,
             unlapped: 0,
             refused: None,
+            lacking: 0,
             lap_asked: false,
             closed: None,
             drained: false,
@@ -200,6 +206,18 @@ impl State {
             stopped_generation: 0,
             limits,
         }
+    }
+
+    /// A partition that has nothing yet.
+    pub(super) fn create(&mut self, id: PartitionId, topic_name: &str, config: LogConfig) {
+        self.partitions.entry(id).or_insert_with(|| {
+            self.lacking += 1;
+            let section = Section::new(id, Offset::ZERO);
+            Partition {
+                lacks_file: true,
+                ..Partition::new(section, topic_name, config)
+            }
+        });
     }
 
     /// Takes room for a batch before it gets its offset.
@@ -519,6 +537,7 @@ impl State {
 
     fn forget(&mut self, id: PartitionId) {
         if let Some(partition) = self.partitions.remove(&id) {
+            self.lacking -= usize::from(partition.lacks_file);
             self.pool.remove_dirty(partition.dirty);
             self.pool.recharge(partition.log.tail().charge(), 0);
         }
@@ -548,12 +567,13 @@ impl State {
         })
     }
 
-    /// Enough is dirty, or somebody waits for room that only a lap can make.
+    /// Enough is dirty, somebody waits for room that only a lap can make, or many partitions are new.
     pub(super) fn wants_lap(&self) -> bool {
         let quarter = (self.limits.journal_files * self.limits.journal_file_bytes / 4) as u64;
         let used = self.ring.used() > quarter;
         let dirty = self.pool.dirty() > (self.limits.pool_bytes / 4) as u64;
-        (used || dirty || self.refused.is_some() || self.lap_asked) && self.has_unlapped()
+        let asked = used || dirty || self.refused.is_some() || self.lap_asked;
+        asked && self.has_unlapped() || self.lacking >= self.limits.files_ahead_min
     }
 
     /// A lap would free something of the journal or of the pool.

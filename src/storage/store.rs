@@ -18,12 +18,10 @@ use super::state::{Closed, Partition};
 use super::state_file::StateFiles;
 use super::stats::StoreStats;
 use crate::base::ids::{PartitionId, TopicId};
-use crate::base::offset::Offset;
 use crate::log::journal_format::JournalOwner;
 use crate::log::log_config::LogConfig;
 use crate::log::note::Note;
 use crate::log::retention::ClockGuard;
-use crate::log::section::Section;
 use crate::metrics::StoreCells;
 use crate::record::StampedBatch;
 use std::rc::Rc;
@@ -62,7 +60,14 @@ impl<D: Disk, R: Runtime> Store<D, R> {
             generation: recovered.generation,
             ballast: Ballast::open(&disk, &runtime, root, owner.shard).await?,
         };
-        let shared = Rc::new(Shared::new(disk, runtime, settings, owner, observer));
+        let shared = Rc::new(Shared::new(
+            disk,
+            runtime,
+            settings,
+            owner,
+            observer,
+            recovered.failure,
+        ));
         let read = recovered.journal_bytes;
         shared.cells.recovery_bytes.set(read);
         for (topic_name, section) in recovered.partitions {
@@ -132,11 +137,13 @@ impl<D: Disk, R: Runtime> Store<D, R> {
         sections.map(PartitionStart::of).collect()
     }
 
-    /// Makes a partition known. Nothing happens on disk before its first lap.
+    /// Makes a partition known. Its first file is made by a lap: the next one, or one for it and others that are new.
     pub fn create_partition(&self, id: PartitionId, topic_name: &str, config: LogConfig) {
         let mut state = self.shared.state.borrow_mut();
-        let new = || Partition::new(Section::new(id, Offset::ZERO), topic_name, config);
-        state.partitions.entry(id).or_insert_with(new);
+        state.create(id, topic_name, config);
+        if state.wants_lap() {
+            self.shared.lap_wanted.notify();
+        }
     }
 
     pub fn configure(&self, id: PartitionId, config: LogConfig) {

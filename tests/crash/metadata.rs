@@ -8,6 +8,7 @@ use ottla::base::limits::Limits;
 use ottla::base::prng::Prng;
 use ottla::storage::disk::{Disk, DiskError};
 use ottla::storage::errors::OpenError;
+use ottla::storage::failure::DirectoryFailure;
 use ottla::storage::meta_log::{MetaLog, MetaRecovered};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,17 @@ async fn open(
 ) -> Result<(Log, MetaRecovered), OpenError> {
     let (root, limits) = (Path::new(ROOT), &Limits::TINY);
     let incarnation = Incarnation(5);
-    MetaLog::open(disk, runtime, root, incarnation, Life(life), limits).await
+    let failure = DirectoryFailure::default();
+    MetaLog::open(
+        disk,
+        runtime,
+        root,
+        incarnation,
+        Life(life),
+        limits,
+        &failure,
+    )
+    .await
 }
 
 /// An entry is its number, eight bytes and some more.

@@ -1,4 +1,4 @@
-//! A store with one partition.
+//! Stores with one partition each, on the shards of one directory.
 
 use crate::batch::{batch, valid};
 use crate::sim::{SimDisk, SimRuntime};
@@ -14,6 +14,7 @@ use ottla::storage::event::{Observer, StoreEvent};
 use ottla::storage::open::{Recovered, lock_directory};
 use ottla::storage::runtime::{Notify, Runtime};
 use ottla::storage::settings::{CompactionSettings, KnownTopics, OpenSettings, StoreSettings};
+use ottla::storage::start::RecoveredShard;
 use ottla::storage::store::Store;
 use std::cell::Cell;
 use std::path::Path;
@@ -53,11 +54,12 @@ impl Observer for Ear {
 /// It lives as long as its process.
 pub(crate) struct OneLog {
     pub(crate) store: Rc<Store<SimDisk, SimRuntime>>,
+    id: PartitionId,
     pub(crate) runtime: SimRuntime,
     pub(crate) ear: Rc<Ear>,
     pub(crate) end: Cell<Offset>,
     /// Whatever keeps the directory locked.
-    _directory: Directory<SimDisk>,
+    _directory: Rc<Directory<SimDisk>>,
 }
 
 /// Recovers the directory, which has the partition unless it is new.
@@ -65,6 +67,7 @@ pub(crate) async fn recover(
     disk: &SimDisk,
     runtime: &SimRuntime,
     is_new: bool,
+    shards: u16,
 ) -> Recovered<SimDisk, SimRuntime> {
     let settings = OpenSettings {
         root: Path::new(ROOT).to_path_buf(),
@@ -79,14 +82,38 @@ pub(crate) async fn recover(
     if !is_new {
         known.live.insert(ID.topic, (TOPIC.to_owned(), 1));
     }
-    let recovered = locked.recover(&known, 1, |_, _| ShardId(0)).await;
+    let recovered = locked.recover(&known, shards, |_, _| ShardId(0)).await;
     recovered.expect("nothing is damaged")
 }
 
 impl OneLog {
     /// In a new directory.
     pub(crate) async fn start(disk: SimDisk, runtime: SimRuntime) -> OneLog {
-        let mut recovered = recover(&disk, &runtime, true).await;
+        let [log] = OneLog::start_shards(disk, runtime).await;
+        log
+    }
+
+    /// One on each of so many shards of a new directory.
+    pub(crate) async fn start_shards<const N: usize>(
+        disk: SimDisk,
+        runtime: SimRuntime,
+    ) -> [OneLog; N] {
+        let recovered = recover(&disk, &runtime, true, N as u16).await;
+        let directory = Rc::new(recovered.directory);
+        let mut logs = Vec::new();
+        for shard in recovered.shards {
+            let (disk, runtime) = (disk.clone(), runtime.clone());
+            logs.push(OneLog::begin_shard(disk, runtime, shard, directory.clone()).await);
+        }
+        logs.try_into().ok().expect("a log for each shard")
+    }
+
+    async fn begin_shard(
+        disk: SimDisk,
+        runtime: SimRuntime,
+        shard: RecoveredShard,
+        directory: Rc<Directory<SimDisk>>,
+    ) -> OneLog {
         let settings = StoreSettings {
             root: Path::new(ROOT).to_path_buf(),
             limits: Limits::TINY,
@@ -97,17 +124,21 @@ impl OneLog {
             },
         };
         let ear = Rc::new(Ear::default());
-        let shard = recovered.shards.remove(0);
+        let id = PartitionId {
+            index: u32::from(shard.shard().0),
+            ..ID
+        };
         let store = Store::start(disk, runtime.clone(), settings, shard, ear.clone()).await;
         let store = store.expect("a store");
         let log = OneLog {
             store,
+            id,
             runtime,
             ear,
             end: Cell::new(Offset::ZERO),
-            _directory: recovered.directory,
+            _directory: directory,
         };
-        log.begin(ID, TOPIC);
+        log.begin(id, TOPIC);
         log.append(100, true).await;
         log.durable().await;
         log
@@ -126,7 +157,7 @@ impl OneLog {
     /// A batch of one record, as soon as there is room for it.
     pub(crate) async fn append(&self, record_bytes: usize, awaited: bool) {
         let end = self.end.get();
-        let end = self.append_to(ID, end, record_bytes, awaited).await;
+        let end = self.append_to(self.id, end, record_bytes, awaited).await;
         self.end.set(end);
     }
 

@@ -1,10 +1,18 @@
 //! What a start reads and writes: as much as was dirty, however much was written before.
 
 use crate::bench::Bench;
-use crate::one_log::{OneLog, recover};
+use crate::one_log::{OneLog, QUIET, ROOT, recover};
+use ottla::base::ids::PartitionId;
 use ottla::base::limits::Limits;
+use ottla::base::offset::Offset;
+use ottla::log::log_config::LogConfig;
+use ottla::log::paths::segment_path;
+use ottla::log::segment::{SegmentFileKind, SegmentName};
+use ottla::storage::runtime::Runtime;
 use std::cell::Cell;
+use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 const LONG_BYTES: u64 = 2 << 20;
 const RECORD_BYTES: usize = 4_000;
@@ -37,7 +45,7 @@ fn start_after(log_bytes: u64, dirty_bytes: u64) -> Traffic {
     let written = Rc::new(Cell::new(0));
     let seen = written.clone();
     disk.watch_writes(move |_, bytes| seen.set(seen.get() + bytes.len() as u64));
-    let recovered = bench.run(async |disk, runtime| drop(recover(&disk, &runtime, false).await));
+    let recovered = bench.run(async |disk, runtime| drop(recover(&disk, &runtime, false, 1).await));
     recovered.expect("the machine did not halt");
     Traffic {
         dirty: dirty.expect("the machine did not halt"),
@@ -82,4 +90,38 @@ fn a_start_writes_what_was_dirty_and_not_the_log() {
             "{written} bytes written, {dirty} were dirty"
         );
     }
+}
+
+#[test]
+fn many_new_partitions_have_their_files_before_anybody_writes_to_them() {
+    let mut bench = Bench::new(7);
+    let began = bench.run(async move |disk, runtime| {
+        let log = OneLog::start(disk.clone(), runtime).await;
+        // Nothing else goes on that would make a lap.
+        log.runtime.sleep(Duration::from_secs(1)).await;
+        let new = |index| PartitionId { index, ..QUIET };
+        let count = 3 * Limits::TINY.files_ahead_max as u32;
+        for index in 0..count {
+            let config = LogConfig::DEFAULT;
+            log.store.create_partition(new(index), "quotes", config);
+        }
+        log.runtime.sleep(Duration::from_secs(1)).await;
+        let has_file = |index: &u32| {
+            let name = SegmentName::appended(Offset::ZERO);
+            let path = segment_path(Path::new(ROOT), new(*index), name, SegmentFileKind::Log);
+            disk.files().contains(&path)
+        };
+        let made = (0..count).filter(has_file).count();
+        let lacking = count as usize - made;
+        assert!(
+            lacking < Limits::TINY.files_ahead_min,
+            "{lacking} of {count}"
+        );
+        log.append_to(new(0), Offset::ZERO, RECORD_BYTES, true)
+            .await;
+        log.let_laps_pass().await;
+    });
+    began.expect("the machine did not halt");
+    let recovered = bench.run(async |disk, runtime| drop(recover(&disk, &runtime, false, 1).await));
+    recovered.expect("the machine did not halt");
 }

@@ -2,11 +2,13 @@
 
 use crate::bench::Bench;
 use crate::one_log::OneLog;
-use crate::sim::{BoundaryWatch, EIO, Machine, Moment, Operation, is_segment_path};
+use crate::sim::{BoundaryWatch, EIO, Machine, Moment, Operation, SimRuntime, is_segment_path};
 use ottla::storage::errors::OpenError;
+use ottla::storage::runtime::Runtime;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Events of the disk before each sync of a segment began.
 #[derive(Clone, Default)]
@@ -50,4 +52,36 @@ fn a_sync_that_failed_is_not_asked_again() {
         let (_, failed) = stopped(Some(begun - before + 1), Syncs::default());
         assert!(matches!(failed, Err(OpenError::Disk(_))), "{failed:?}");
     }
+}
+
+#[test]
+fn what_failed_for_one_shard_has_failed_for_the_others() {
+    let ended = Bench::new(7).run(|disk, runtime| async move {
+        let [broken, sound] = OneLog::start_shards(disk.clone(), runtime.clone()).await;
+        disk.fail_after(Some(1), EIO);
+        broken.append(100, true).await;
+        wait_until(&runtime, || broken.store.stats().failed).await;
+
+        let before = sound.ear.durable.get();
+        sound.append(100, true).await;
+        wait_until(&runtime, || sound.store.stats().failed).await;
+        assert_eq!(
+            sound.ear.durable.get(),
+            before,
+            "nothing is claimed any more"
+        );
+        let stopped = sound.store.stop().await;
+        assert!(matches!(stopped, Err(OpenError::Disk(_))), "{stopped:?}");
+    });
+    ended.expect("the machine did not halt")
+}
+
+async fn wait_until(runtime: &SimRuntime, reached: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if reached() {
+            return;
+        }
+        runtime.sleep(Duration::from_millis(1)).await;
+    }
+    panic!("not within a second");
 }

@@ -23,6 +23,8 @@ pub(in crate::storage) enum Lap {
 
 pub(in crate::storage) struct Capturing {
     waiting: VecDeque<PartitionId>,
+    /// Files made of which nothing is written yet.
+    files_ahead: usize,
     captured: CapturedLap,
 }
 
@@ -61,6 +63,7 @@ impl State {
         self.lap_asked = false;
         self.lap = Lap::Capturing(Capturing {
             waiting: self.partitions.keys().copied().collect(),
+            files_ahead: 0,
             captured: CapturedLap {
                 covered: self.sequence,
                 ..CapturedLap::default()
@@ -118,8 +121,19 @@ impl State {
             lap.waiting.push_back(id);
             return false;
         }
-        let writes = partition.log.capture(self.sequence, &mut lap.captured.body);
+        let mut writes = partition.log.capture(self.sequence, &mut lap.captured.body);
         lap.captured.partitions.push(id);
+        if partition.lacks_file
+            && writes.is_empty()
+            && lap.files_ahead < self.limits.files_ahead_max
+        {
+            lap.files_ahead += 1;
+            writes.push(partition.log.first_write());
+        }
+        if partition.lacks_file && !writes.is_empty() {
+            partition.lacks_file = false;
+            self.lacking -= 1;
+        }
         if !writes.is_empty() {
             let topic_name = partition.topic_name.clone();
             lap.captured.writes.push(PartitionWrites {
