@@ -3,7 +3,7 @@
 use super::ballast::Ballast;
 use super::disk::Disk;
 use super::runtime::{Runtime, TaskClass};
-use super::segment_file::{Finished, WriteError, all_written};
+use super::segment_file::{Finished, Syncing, WriteError, all_written};
 use super::shared::Shared;
 use super::state::{CapturedLap, Closed, Lap, PartitionWrites, State};
 use super::state_file::StateFiles;
@@ -196,6 +196,11 @@ async fn flush<D: Disk, R: Runtime>(
         async move {
             if shared.has_failed() {
                 return Ok((part.id, Vec::new()));
+            }
+            if syncing == Syncing::Together {
+                // The kernel flushes the journal in the same queue of this core in which it ends writes to new space:
+                // as long as the next of those is there, a flush has to wait for the last of them.
+                shared.reader.journal_writes().let_pass().await;
             }
             let segments = &shared.segments;
             let name = &part.topic_name;
