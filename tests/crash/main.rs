@@ -14,6 +14,7 @@ mod counters;
 mod cuts;
 mod directory;
 mod index;
+mod lap;
 mod metadata;
 mod one_log;
 mod pool;

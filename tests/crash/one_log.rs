@@ -36,15 +36,17 @@ pub(crate) const ROOT: &str = "/data/ottla";
 const TOPIC: &str = "ticks";
 
 /// How far the partition is durable.
-#[derive(Default)]
 pub(crate) struct Ear {
+    id: PartitionId,
     pub(crate) durable: Cell<Offset>,
     heard: Notify,
 }
 
 impl Observer for Ear {
     fn on_event(&self, event: StoreEvent) {
-        if let StoreEvent::Durable { up_to, .. } = event {
+        if let StoreEvent::Durable { partition, up_to } = event
+            && partition == self.id
+        {
             self.durable.set(up_to);
             self.heard.notify();
         }
@@ -123,11 +125,15 @@ impl OneLog {
                 map_bytes: 1 << 20,
             },
         };
-        let ear = Rc::new(Ear::default());
         let id = PartitionId {
             index: u32::from(shard.shard().0),
             ..ID
         };
+        let ear = Rc::new(Ear {
+            id,
+            durable: Cell::default(),
+            heard: Notify::default(),
+        });
         let store = Store::start(disk, runtime.clone(), settings, shard, ear.clone()).await;
         let store = store.expect("a store");
         let log = OneLog {
