@@ -1,10 +1,11 @@
 //! What a lap of many partitions does to those who wait for the journal.
 
 use crate::bench::Bench;
-use crate::one_log::OneLog;
+use crate::one_log::{OneLog, ROOT};
 use crate::sim::{BoundaryWatch, Machine, Moment, Operation, is_segment_path};
 use ottla::base::ids::{PartitionId, Uuid};
 use ottla::base::offset::Offset;
+use ottla::log::paths::journal_folder;
 use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
@@ -28,10 +29,12 @@ impl BoundaryWatch for Beside {
         let Operation::Write { through, .. } = operation else {
             return 0;
         };
-        let is_journal = *through && path.starts_with("/data/ottla/journal");
-        match is_segment_path(path) {
-            true => SEGMENT,
-            false => u64::from(is_journal) * JOURNAL,
+        if is_segment_path(path) {
+            SEGMENT
+        } else if *through && path.starts_with(journal_folder(Path::new(ROOT))) {
+            JOURNAL
+        } else {
+            0
         }
     }
 
