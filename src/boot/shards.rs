@@ -2,7 +2,7 @@
 
 use super::failure::StartError;
 use super::host;
-use super::placement;
+use super::placement::{self, LockedMemory};
 use crate::admin::ShardEnd;
 use crate::server::{self, ConnectionCounts};
 use crate::shard::clock::Clock;
@@ -82,7 +82,7 @@ fn line(operators: Option<ShardEnd>) -> (Post, Line) {
 pub(super) fn launch<F>(
     index: usize,
     cpu: usize,
-    io_memory: usize,
+    memory: LockedMemory,
     shards: usize,
     work: impl FnOnce() -> F + Send + 'static,
 ) -> Result<JoinHandle<()>, StartError>
@@ -92,7 +92,7 @@ where
     let (made, is_made) = flume::bounded(1);
     let thread = std::thread::Builder::new().name(format!("shard-{index}"));
     let thread = thread.spawn(move || {
-        let executor = placement::builder(cpu, io_memory).make();
+        let executor = placement::builder(cpu, memory).make();
         let executor = executor.map_err(|error| host::explain(&error, shards));
         match executor.and_then(|executor| Ok((executor, Heartbeat::start().map_err(no_thread)?))) {
             Err(error) => {

@@ -4,7 +4,7 @@ use super::addresses::{self, Listen};
 use super::directory::{Opened, open_directory};
 use super::failure::StartError;
 use super::host;
-use super::placement;
+use super::placement::{self, LockedMemory};
 use super::shards::{self, Crew, Post};
 use super::stop;
 use crate::admin::{self, Admin, AdminSettings, ShardEnd};
@@ -53,7 +53,7 @@ pub fn serve(
     on_ready: impl FnOnce(&Ready) + Send + 'static,
 ) -> Result<(), StartError> {
     let plan = plan(settings)?;
-    let io_memory = io_memory(&plan);
+    let memory = locked_memory(&plan);
     let shards = plan.cpus.len();
     let (admin, operators) = admin(&plan)?.unzip();
     let (posts, crew) = shards::crew(shards, operators.unwrap_or_default());
@@ -68,7 +68,7 @@ pub fn serve(
     threads.push(shards::launch(
         0,
         cpu,
-        io_memory,
+        memory,
         shards,
         move || async move {
             let result = lead(plan, crew, first, shown, on_ready).await;
@@ -76,7 +76,7 @@ pub fn serve(
         },
     )?);
     for (index, (post, cpu)) in posts {
-        threads.push(shards::launch(index, cpu, io_memory, shards, move || {
+        threads.push(shards::launch(index, cpu, memory, shards, move || {
             post.serve(clock)
         })?);
     }
@@ -136,9 +136,9 @@ fn plan(mut settings: Settings) -> Result<Plan, StartError> {
     })
 }
 
-fn io_memory(plan: &Plan) -> usize {
+fn locked_memory(plan: &Plan) -> LockedMemory {
     let limit = host::memlock();
-    let memory = placement::io_memory(limit, plan.cpus.len());
+    let memory = placement::locked_memory(limit, plan.cpus.len());
     if let (Some(wanted), Some(limit)) = (memory.short_of, limit) {
         tracing::warn!(
             "locked memory is limited to {} KiB; {} shards with {} MiB of I/O memory need {} MiB, running with {} KiB \
@@ -147,10 +147,10 @@ fn io_memory(plan: &Plan) -> usize {
             plan.cpus.len(),
             SHARD_IO_MEMORY_BYTES >> 20,
             wanted >> 20,
-            memory.bytes / 1024,
+            memory.io_bytes / 1024,
         );
     }
-    memory.bytes
+    memory
 }
 
 /// The whole life of the broker, on shard 0.

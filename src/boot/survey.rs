@@ -25,7 +25,7 @@ pub fn open_files() -> Option<u64> {
 
 /// Makes the executor of a shard, and lets it go.
 pub fn try_executor(cpu: usize, shards: usize) -> Result<(), StartError> {
-    let memory = placement::io_memory(host::memlock(), shards).bytes;
+    let memory = placement::locked_memory(host::memlock(), shards);
     let made = move || {
         let executor = placement::builder(cpu, memory).make();
         executor

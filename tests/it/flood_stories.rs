@@ -1,7 +1,7 @@
 //! Many topics, many connections, and peers that do not keep pace: nobody else notices.
 
 use crate::harness::batches::{self, Record};
-use crate::harness::broker::Broker;
+use crate::harness::broker::{Broker, Start};
 use crate::harness::client::Connection;
 use crate::harness::directory::allocated_bytes;
 use crate::harness::kafka::{
@@ -14,6 +14,7 @@ use ottla::wire::messages::create_topics::CreateTopicsRequest;
 use ottla::wire::messages::metadata::MetadataRequest;
 use ottla::wire::produce::ProduceRequest;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -166,6 +167,29 @@ fn two_thousand_connections_stay_open() {
     });
     let metrics = broker.metrics();
     assert_eq!(metrics.known("ottla_connections_refused_total"), 0.0);
+}
+
+/// The kernel keeps the connections that wait in as many lists as 32 go into the completions a ring can hold, 256 at most,
+/// and the runtime has it walk one of them in every turn: with 16 lists, 10,000 connections made p50 a third longer.
+#[test]
+fn who_waits_for_a_request_is_found_without_a_walk_through_all() {
+    let broker = Broker::start_with("flood_rings", |start| Start { shards: 1, ..start });
+    let of_process = format!("/proc/{}", broker.pid());
+    let files = fs::read_dir(format!("{of_process}/fd")).expect("the broker runs");
+    let rings = files.filter_map(|file| {
+        let file = file.expect("listed");
+        let target = fs::read_link(file.path()).unwrap_or_default();
+        target.ends_with("anon_inode:[io_uring]").then(|| {
+            let number = file.file_name();
+            let info = Path::new(&of_process).join("fdinfo").join(number);
+            fs::read_to_string(info).expect("of an open file")
+        })
+    });
+    let rings: Vec<String> = rings.collect();
+    assert!(!rings.is_empty());
+    for ring in rings {
+        assert!(ring.contains("CqMask:\t0x1fff\n"), "{ring}");
+    }
 }
 
 /// A hundred thousand MiB are claimed and never sent; then as much as a frame may have, a thousand times.
